@@ -1,0 +1,77 @@
+"""The reason for an alert: features by their share, and a sentence for the person who reads it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from detector.contracts import Floats, Reason
+from detector.settings import Feature
+
+
+def reasons(
+    features: Sequence[Feature], x: Floats, shares: Floats, expected: Floats, sd: Floats
+) -> tuple[Reason, ...]:
+    """Return every feature's part in an anomaly, by falling share.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+        The d features.
+    x, shares, expected, sd : ndarray of shape (d,)
+        The record, and what `detector.model.Scores` says of it.
+    """
+    order = np.argsort(-shares, kind="stable")
+    return tuple(_reason(features[j], x[j], shares[j], expected[j], sd[j]) for j in order.tolist())
+
+
+def _reason(feature: Feature, value: float, share: float, expected: float, sd: float) -> Reason:
+    direction = "below" if value < expected else "above"
+    if feature.log:  # back to the unit that the sensor speaks; sd by the delta method
+        value, expected = math.exp(min(value, 700.0)), math.exp(min(expected, 700.0))
+        sd *= expected
+    known = math.isfinite(value) and math.isfinite(expected) and math.isfinite(sd)
+    return Reason(
+        name=feature.name,
+        unit=feature.unit,
+        value=float(value) if math.isfinite(value) else None,
+        expected=float(expected) if known else None,
+        sd=float(sd) if known else None,
+        share=float(share),
+        direction=direction if known else "",
+    )
+
+
+def sentence(key: str, reasons: Sequence[Reason], level: float, most: int) -> str:
+    """Return the reason as a sentence.
+
+    Parameters
+    ----------
+    key : str
+        The model; may be empty.
+    reasons : sequence of Reason
+        By falling share.
+    level : float
+        Distance in units of the threshold.
+    most : int
+        Features to name at most; those with a share below 10 % are left out, but the first.
+
+    Examples
+    --------
+    >>> sentence("pump 3", [Reason("vibration", "mm/s", 7.9, 3.2, 0.4, 0.9, "above")], 2.5, 3)
+    'pump 3: vibration 7.9 mm/s, expected 3.2 ± 0.4 (2.5 x the threshold)'
+    """
+    named = [reason for i, reason in enumerate(reasons[:most]) if i == 0 or reason.share >= 0.1]
+    text = "; ".join(_phrase(reason) for reason in named)
+    return f"{key + ': ' if key else ''}{text} ({level:.3g} x the threshold)"
+
+
+def _phrase(reason: Reason) -> str:
+    unit = f" {reason.unit}" if reason.unit else ""
+    if reason.value is None:
+        return f"{reason.name} missing"
+    if reason.expected is None or reason.sd is None:
+        return f"{reason.name} {reason.value:.4g}{unit}"
+    return f"{reason.name} {reason.value:.4g}{unit}, expected {reason.expected:.4g} ± {reason.sd:.2g}"

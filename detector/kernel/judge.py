@@ -1,0 +1,72 @@
+"""Between scoring and learning: the threshold in force, and whether to learn the record."""
+
+from __future__ import annotations
+
+import math
+
+from detector.jit import jit
+from detector.reference.moments import LARGEST_SQUARE
+from detector.row import CLOCK, GATED, LEARN_CLOCK, LOG_MEAN, LOG_SQUARES, TAIL_N, WEIGHT
+from detector.verdict import tail
+from detector.verdict.radius import grid_place
+
+ALL, GATE, NEVER, FROZEN = 0, 1, 2, 3
+"""What to learn: everything, all but anomalies, nothing after the warm-up, nothing at all."""
+
+
+@jit()
+def forgetting(row, by_records, by_seconds):  # type: ignore[no-untyped-def]
+    """Return λ for the next learned record: 0.5^(records or seconds since the last one / half-life)."""
+    if by_seconds > 0.0:
+        elapsed = row[CLOCK] - row[LEARN_CLOCK]
+        return 0.5 ** (max(elapsed, 0.0) / by_seconds) if elapsed < 60.0 * by_seconds else 1e-18
+    return 0.5 ** (1.0 / by_records) if by_records > 0.0 else 1.0
+
+
+@jit()
+def judge(row, q, k, radius, t_radius, rate, use_tail):  # type: ignore[no-untyped-def]
+    """Return (squared threshold in force, p by the tail or NaN where only the radius counts).
+
+    `radius` has no rows for distances other than Mahalanobis: then Student's t on log D² is used.
+    """
+    if radius.shape[0] > 0:
+        limit = math.log(radius[k, grid_place(row[WEIGHT])])
+    else:
+        n = row[TAIL_N]
+        spread = math.sqrt(max(row[LOG_SQUARES], 0.0) / max(n - 1.0, 1.0))
+        limit = row[LOG_MEAN] + t_radius[grid_place(n)] * max(spread, 1e-3)
+    p = math.nan
+    if use_tail and tail.ready(row):
+        by_tail = tail.tail_threshold(row, rate)
+        limit = by_tail if row[TAIL_N] >= tail.TRUSTED else max(limit, by_tail)
+        p = tail.tail_p(row, tail.log_square(q))
+    return min(math.exp(min(limit, 690.0)), LARGEST_SQUARE), p
+
+
+@jit()
+def decide(row, anomaly, warm, mode, accept):  # type: ignore[no-untyped-def]
+    """Return whether to learn this record, and count anomalies in a row."""
+    if mode == FROZEN:
+        return False
+    if warm:
+        return True
+    row[GATED] = row[GATED] + 1.0 if anomaly else 0.0
+    if mode == NEVER:
+        return False
+    return mode == ALL or not anomaly or row[GATED] > accept
+
+
+@jit()
+def watch(row, q, threshold, anomaly, learn, lam):  # type: ignore[no-untyped-def]
+    """Let the tail see this score.
+
+    Of a run of anomalies only the first counts, and no further than a little beyond the threshold. If
+    none counted, the tail would be cut at its own threshold and draw it in ever closer; if all counted
+    in full, one long fault would teach it to be silent.
+    """
+    y = tail.log_square(q)
+    if anomaly and not learn:
+        if row[GATED] > 1.0:
+            return
+        y = min(y, tail.log_square(threshold) + tail.mean_excess(row))
+    tail.observe(row, y, lam)

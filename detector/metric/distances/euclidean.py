@@ -1,0 +1,18 @@
+"""Straight-line distance."""
+
+from __future__ import annotations
+
+from detector.jit import jit
+from detector.metric.distances.signature import DISTANCE
+
+
+@jit(DISTANCE)
+def euclidean(x, mean, sd, p, shares):  # type: ignore[no-untyped-def]
+    """Return √Σ(x_j − m_j)²; a share is its squared term."""
+    total = 0.0
+    for j in range(x.shape[0]):
+        shares[j] = (x[j] - mean[j]) ** 2
+        total += shares[j]
+    for j in range(x.shape[0]):
+        shares[j] = shares[j] / total if total > 0.0 else 0.0
+    return total**0.5

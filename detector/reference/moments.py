@@ -1,0 +1,273 @@
+"""Running mean and covariance as an L D L' factor: score, then learn, in O(d²) without root or inverse.
+
+The scatter A (sum of weighted squared deviations, and a prior that keeps it definite) is kept as its
+factor. One record with weight w, forgetting factor λ, v = x − m, Wn = λW + w, b = W·w/Wn changes it to
+λ(A + b v v'), which is a rank-one update of L and D [1]_. D² is (W + prior weight) · v' A⁻¹ v.
+
+While a model is young (fewer than d + 2 records) the scatter itself is kept instead and only its
+diagonal is used: d records cannot define d(d+1)/2 covariances. Everything is relative to the first
+record, so that a mean of 1e9 costs no digits.
+
+.. [1] Gill, Golub, Murray, Saunders (1974), Methods for modifying matrix factorizations, method C1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detector.jit import jit
+from detector.row import LEARNED, MATURE, PRIOR, SCALARS, WEIGHT
+
+KNOWN = 3.0  # a column counts from this many learned values on
+LEARNABLE = 1e110  # beyond this a value is scored but never learned: its square has to fit the sums
+LARGEST_SQUARE = 1e300
+LARGEST_PRECISION = 1e60
+
+
+@jit()
+def young_until(d):  # type: ignore[no-untyped-def]
+    """Return the number of learned records from which on the factor is used."""
+    return max(8, d + 2)
+
+
+@jit()
+def column(j, d):  # type: ignore[no-untyped-def]
+    """Return the place of diagonal entry j in the packed triangle."""
+    return j * d - (j * (j - 1)) // 2
+
+
+@jit()
+def floor_square(row, j, d, floor):  # type: ignore[no-untyped-def]
+    """Return the least variance of column j: a part of its range, and what float64 can resolve of it."""
+    of_range = floor * row[SCALARS + 2 * d + j]
+    of_value = 1e-14 * abs(row[SCALARS + d + j])
+    return of_range * of_range + of_value * of_value + 1e-60
+
+
+@jit()
+def floor_squares(row, floors, d, floor):  # type: ignore[no-untyped-def]
+    """Write `floor_square` of every column."""
+    for j in range(d):
+        floors[j] = floor_square(row, j, d, floor)
+
+
+@jit()
+def centre(row, x, v, usable, d):  # type: ignore[no-untyped-def]
+    """Write v = x − mean, mark the usable columns (present and known), return how many there are."""
+    k = 0
+    for j in range(d):
+        deviation = (x[j] - row[SCALARS + d + j]) - row[SCALARS + j]
+        usable[j] = math.isfinite(deviation) and row[SCALARS + 3 * d + j] >= KNOWN
+        v[j] = deviation if usable[j] else 0.0
+        k += usable[j]
+    return k
+
+
+@jit()
+def clamp_square(q):  # type: ignore[no-untyped-def]
+    """Return q as a finite number >= 0, whatever overflow made of it."""
+    return q if q <= LARGEST_SQUARE else LARGEST_SQUARE
+
+
+@jit()
+def diagonal_square(row, v, usable, d, at, floors):  # type: ignore[no-untyped-def]
+    """Return D² with the diagonal of the packed scatter only."""
+    q = 0.0
+    for j in range(d):
+        if usable[j]:
+            q += v[j] * v[j] / (row[at + column(j, d)] / row[WEIGHT] + floors[j])
+    return clamp_square(q)
+
+
+@jit()
+def whiten(triangle, at, v, z, precision, k, weight, floors):  # type: ignore[no-untyped-def]
+    """Return D² from the factor; z = L⁻¹v and the floored precisions E' (per unit scatter) are written.
+
+    The floor is added to the conditional variance D_j/W of each column given those before it, so a
+    constant or a repeated column cannot make D² jump; it leaves the factor itself untouched.
+    """
+    q = 0.0
+    place = at
+    for j in range(k):
+        z[j] = v[j]
+    for j in range(k):
+        p = z[j]
+        precision[j] = 1.0 / (1.0 / triangle[place] + weight * floors[j])
+        q += p * p * precision[j]
+        for r in range(j + 1, k):
+            z[r] -= p * triangle[place + r - j]
+        place += k - j
+    return clamp_square(weight * q)
+
+
+@jit()
+def update_factor(row, v, d, at, lam, b):  # type: ignore[no-untyped-def]
+    """Change the factor of A to that of λ(A + b v v'); v is used up."""
+    t0 = 1.0
+    place = at
+    for j in range(d):
+        p = v[j]
+        e = row[place]
+        t1 = t0 + b * p * p * e
+        beta = p * e * b / t1
+        row[place] = min(e * t0 / (t1 * lam), LARGEST_PRECISION)
+        t0 = t1
+        for r in range(j + 1, d):
+            v[r] -= p * row[place + r - j]
+            row[place + r - j] += beta * v[r]
+        place += d - j
+
+
+@jit()
+def factorise(row, d, at):  # type: ignore[no-untyped-def]
+    """Turn the packed scatter at `at` into its factor, in place."""
+    for j in range(d):
+        cj = at + column(j, d)
+        dj = max(row[cj], 1.0 / LARGEST_PRECISION)
+        row[cj] = 1.0 / dj
+        for r in range(j + 1, d):
+            l_rj = row[cj + r - j] / dj
+            cr = at + column(r, d)
+            for c in range(r, d):
+                row[cr + c - r] -= l_rj * row[cj + c - j]
+        for r in range(j + 1, d):
+            row[cj + r - j] /= dj
+
+
+@jit()
+def compose(row, d, at):  # type: ignore[no-untyped-def]
+    """Turn the factor at `at` back into the packed scatter, in place: `factorise` undone."""
+    for jj in range(d):
+        j = d - 1 - jj
+        cj = at + column(j, d)
+        dj = 1.0 / row[cj]
+        for r in range(j + 1, d):
+            row[cj + r - j] *= dj
+        for r in range(j + 1, d):
+            l_rj = row[cj + r - j] / dj
+            cr = at + column(r, d)
+            for c in range(r, d):
+                row[cr + c - r] += l_rj * row[cj + c - j]
+        row[cj] = dj
+
+
+@jit()
+def add_prior(row, d, at, floor, prior):  # type: ignore[no-untyped-def]
+    """Add to the packed scatter what is missing of `prior` records' worth of uncorrelated variance."""
+    weight = row[WEIGHT] + row[PRIOR]
+    missing = prior - row[PRIOR]
+    for j in range(d):
+        cj = at + column(j, d)
+        least = floor_square(row, j, d, floor)
+        row[cj] = max(row[cj] + missing * max(row[cj] / weight, least), weight * least)
+    row[PRIOR] = prior
+
+
+@jit()
+def ripen(row, d, at, floor, prior):  # type: ignore[no-untyped-def]
+    """Go from the scatter to the factor once there are enough records; renew a prior that was forgotten."""
+    if row[MATURE] == 0.0:
+        if row[LEARNED] >= young_until(d):
+            add_prior(row, d, at, floor, prior)
+            factorise(row, d, at)
+            row[MATURE] = 1.0
+    elif row[PRIOR] < 0.5 * prior:
+        compose(row, d, at)
+        add_prior(row, d, at, floor, prior)
+        factorise(row, d, at)
+
+
+@jit()
+def note_columns(row, x, fresh, d):  # type: ignore[no-untyped-def]
+    """Note origin, range and count of each present column, before the record is learned.
+
+    `fresh` marks the columns that missed records and are not known yet: they are learned by themselves.
+    """
+    for j in range(d):
+        count = SCALARS + 3 * d + j
+        fresh[j] = row[count] < KNOWN and row[count] < row[LEARNED]
+        if math.isfinite(x[j]):
+            if math.isnan(row[SCALARS + d + j]):
+                row[SCALARS + d + j] = x[j]
+            distance = abs(x[j] - row[SCALARS + d + j])
+            row[SCALARS + 2 * d + j] = max(row[SCALARS + 2 * d + j], distance)
+            row[count] += 1.0
+
+
+@jit()
+def learnable(row, x, d):  # type: ignore[no-untyped-def]
+    """Return whether the squares of this record fit the sums."""
+    for j in range(d):
+        if math.isfinite(x[j]) and not abs(x[j]) <= LEARNABLE:
+            return False
+    return True
+
+
+@jit()
+def learn_fresh(row, triangle, at, x, fresh, d):  # type: ignore[no-untyped-def]
+    """Learn a column that is not known yet by itself; when it becomes known, join it to the others.
+
+    Its own scatter is then scaled up to the weight of the whole, as if it had been there all along.
+    `triangle` holds the packed scatter at `at`.
+    """
+    for j in range(d):
+        if fresh[j] and math.isfinite(x[j]):
+            count = row[SCALARS + 3 * d + j]
+            place = at + column(j, d)
+            if count == 1.0:
+                triangle[place] = 0.0
+            deviation = (x[j] - row[SCALARS + d + j]) - row[SCALARS + j]
+            row[SCALARS + j] += deviation / count
+            triangle[place] += deviation * deviation * (count - 1.0) / count
+            if count >= KNOWN:
+                triangle[place] *= (row[WEIGHT] + row[PRIOR]) / count
+
+
+@jit()
+def learn_young(row, x, v, fresh, d, at, w):  # type: ignore[no-untyped-def]
+    """Learn one record into the scatter. A missing value adds its column's variance, nothing else."""
+    total = row[WEIGHT] + w
+    b = row[WEIGHT] * w / total
+    for j in range(d):
+        absent = fresh[j] or not math.isfinite(x[j])
+        v[j] = 0.0 if absent else (x[j] - row[SCALARS + d + j]) - row[SCALARS + j]
+        if absent and not fresh[j] and row[WEIGHT] > 0.0:
+            row[at + column(j, d)] *= total / row[WEIGHT]
+    place = at
+    for j in range(d):
+        for r in range(j, d):
+            row[place + r - j] += b * v[j] * v[r]
+        place += d - j
+    for j in range(d):
+        row[SCALARS + j] += w * v[j] / total
+    row[WEIGHT] = total
+    learn_fresh(row, row, at, x, fresh, d)
+
+
+@jit()
+def learn_full(row, x, v, d, at, lam, w):  # type: ignore[no-untyped-def]
+    """Learn one complete record into the factor."""
+    total = lam * row[WEIGHT] + w
+    for_mean = w / total
+    for j in range(d):
+        v[j] = (x[j] - row[SCALARS + d + j]) - row[SCALARS + j]
+    for j in range(d):
+        row[SCALARS + j] += for_mean * v[j]
+    update_factor(row, v, d, at, lam, row[WEIGHT] * for_mean)
+    row[WEIGHT] = total
+    row[PRIOR] *= lam
+
+
+def origin_unknown(rows: np.ndarray, d: int) -> None:
+    """Mark the origin of new rows as not known yet.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, width)
+        New rows, all zero.
+    d : int
+        Number of features.
+    """
+    rows[:, SCALARS + d : SCALARS + 2 * d] = np.nan

@@ -1,0 +1,110 @@
+"""Records with missing values: the marginal distance, and learning by conditional expectation.
+
+The distance of the observed columns alone, δ_o' Σ_oo⁻¹ δ_o, has as many degrees of freedom as columns
+were observed. To learn such a record, the missing columns are filled with what the observed ones lead
+to expect, and the part of their covariance that is not explained is added back (the E and M steps of
+EM for a normal distribution with missing values [1]_), so their variance does not shrink. All of it
+is O(d³): it is meant for gaps, not for every record.
+
+.. [1] Little, Rubin (2019), Statistical Analysis with Missing Data, 3rd ed., section 11.2.
+"""
+
+from __future__ import annotations
+
+import math
+
+from detector.jit import jit
+from detector.reference.moments import (
+    column,
+    compose,
+    factorise,
+    learn_fresh,
+    whiten,
+)
+from detector.row import PRIOR, SCALARS, WEIGHT
+
+
+@jit()
+def entry(triangle, i, j, d):  # type: ignore[no-untyped-def]
+    """Return element (i, j) of a packed symmetric matrix."""
+    return triangle[column(min(i, j), d) + abs(i - j)]
+
+
+@jit()
+def observed_factor(row, at, usable, d, scatter, sub, index):  # type: ignore[no-untyped-def]
+    """Write the whole packed scatter, and the factor of its observed block; return that block's size."""
+    for i in range(scatter.shape[0]):
+        scatter[i] = row[at + i]
+    compose(scatter, d, 0)
+    k = 0
+    for j in range(d):
+        if usable[j]:
+            index[k] = j
+            k += 1
+    place = 0
+    for a in range(k):
+        for b in range(a, k):
+            sub[place] = entry(scatter, index[a], index[b], d)
+            place += 1
+    factorise(sub, k, 0)
+    return k
+
+
+@jit()
+def marginal_square(row, at, v, usable, d, floors, scatter, sub, index, part, z, precision):  # type: ignore[no-untyped-def]
+    """Return (D² of the usable columns, their number); factor, z and precision of that block are written."""
+    k = observed_factor(row, at, usable, d, scatter, sub, index)
+    for a in range(k):
+        part[a] = v[index[a]]
+        part[d + a] = floors[index[a]]
+    return whiten(sub, 0, part, z, precision, k, row[WEIGHT] + row[PRIOR], part[d:]), k
+
+
+@jit()
+def learn_partial(row, at, x, v, usable, fresh, d, lam, w, scatter, sub, index, k, z, cross):  # type: ignore[no-untyped-def]
+    """Learn a record that lacks values, by conditional expectation, into a mature model.
+
+    `scatter`, `sub`, `index`, `k` and `z` are what `marginal_square` left for this very record; `v` are
+    the deviations of the `usable` columns; `fresh` columns are learned by themselves; `cross` is scratch
+    of shape (d, d).
+    """
+    weight = row[WEIGHT] + row[PRIOR]
+    for m in range(d):
+        if not usable[m] and not fresh[m]:
+            _solve_cross(scatter, sub, index, cross, m, k, d)
+            v[m] = 0.0
+            for a in range(k):
+                v[m] += cross[m, a] * sub[column(a, k)] * z[a]
+    total = lam * row[WEIGHT] + w
+    b = row[WEIGHT] * w / total
+    for j in range(d):
+        for r in range(j, d):
+            place = column(j, d) + r - j
+            if fresh[j] or fresh[r]:
+                scatter[place] *= lam
+                continue
+            unexplained = 0.0
+            if not usable[j] and not usable[r]:
+                unexplained = scatter[place]
+                for a in range(k):
+                    unexplained -= cross[j, a] * cross[r, a] * sub[column(a, k)]
+            scatter[place] = lam * (scatter[place] + b * v[j] * v[r]) + w * unexplained / weight
+    for j in range(d):
+        if not fresh[j]:
+            row[SCALARS + j] += w * v[j] / total
+    row[WEIGHT] = total
+    row[PRIOR] *= lam
+    learn_fresh(row, scatter, 0, x, fresh, d)
+    factorise(scatter, d, 0)
+    for i in range(scatter.shape[0]):
+        row[at + i] = scatter[i]
+
+
+@jit()
+def _solve_cross(scatter, sub, index, cross, m, k, d):  # type: ignore[no-untyped-def]
+    """Write L_oo⁻¹ A_om for the missing column m into cross[m]."""
+    for a in range(k):
+        cross[m, a] = entry(scatter, index[a], m, d)
+    for a in range(k):
+        for b in range(a + 1, k):
+            cross[m, b] -= cross[m, a] * sub[column(a, k) + b - a]

@@ -1,0 +1,107 @@
+"""The tail of past scores: what this stream itself calls rare.
+
+Peaks over threshold [1]_ on y = log D²: a level u that 2 % of the scores exceed is tracked, and the
+excesses over it follow a generalised Pareto distribution, whose two parameters come from their mean
+and variance (method of moments [2]_). The state is six numbers a model, kept in its row.
+
+.. [1] Pickands (1975), Statistical inference using extreme order statistics.
+.. [2] Hosking, Wallis (1987), Parameter and quantile estimation for the generalized Pareto distribution.
+"""
+
+from __future__ import annotations
+
+import math
+
+from detector.jit import jit
+from detector.row import (
+    LOG_MEAN,
+    LOG_SQUARES,
+    TAIL_COUNT,
+    TAIL_N,
+    TAIL_SEEN,
+    TAIL_SQUARES,
+    TAIL_SUM,
+    TAIL_U,
+)
+
+EXCEEDED = 0.02  # share of scores above u
+ENOUGH = 200.0  # scores before the tail has a say
+ENOUGH_EXCESSES = 10.0
+TRUSTED = 2000.0  # scores from which on it decides alone
+LARGEST_SHAPE = 0.3
+SMALLEST_SHAPE = -0.25
+LEAST_P = 1e-12  # nobody can tell smaller probabilities from a stream
+
+
+@jit()
+def log_square(q):  # type: ignore[no-untyped-def]
+    """Return y = log D², finite also at 0."""
+    return math.log(max(q, 1e-300))
+
+
+@jit()
+def ready(row):  # type: ignore[no-untyped-def]
+    """Return whether there are enough scores and excesses to say something about the tail."""
+    return row[TAIL_N] >= ENOUGH and row[TAIL_COUNT] >= ENOUGH_EXCESSES
+
+
+@jit()
+def mean_excess(row):  # type: ignore[no-untyped-def]
+    """Return how far an excess reaches beyond u on average."""
+    return row[TAIL_SUM] / row[TAIL_COUNT] if row[TAIL_COUNT] > 0.0 else 1.0
+
+
+@jit()
+def pareto(row):  # type: ignore[no-untyped-def]
+    """Return (shape, scale) of the excesses, the shape bounded to what a few excesses can tell."""
+    mean = row[TAIL_SUM] / row[TAIL_COUNT]
+    variance = max(row[TAIL_SQUARES] / row[TAIL_COUNT] - mean * mean, 1e-12)
+    shape = 0.5 * (1.0 - mean * mean / variance)
+    shape = min(max(shape, SMALLEST_SHAPE), LARGEST_SHAPE)
+    return shape, max(mean * (1.0 - shape), 1e-9)
+
+
+@jit()
+def tail_threshold(row, rate):  # type: ignore[no-untyped-def]
+    """Return y that a share `rate` of the scores exceeds."""
+    shape, scale = pareto(row)
+    ratio = rate * row[TAIL_N] / row[TAIL_COUNT]
+    if abs(shape) < 1e-6:
+        return row[TAIL_U] - scale * math.log(ratio)
+    return row[TAIL_U] + scale / shape * (ratio**-shape - 1.0)
+
+
+@jit()
+def tail_p(row, y):  # type: ignore[no-untyped-def]
+    """Return the share of scores that exceed y, or above u the share that exceeds u."""
+    above = row[TAIL_COUNT] / row[TAIL_N]
+    if y <= row[TAIL_U]:
+        return above
+    shape, scale = pareto(row)
+    if abs(shape) < 1e-6:
+        return max(above * math.exp(-(y - row[TAIL_U]) / scale), LEAST_P)
+    inside = 1.0 + shape * (y - row[TAIL_U]) / scale
+    return max(above * inside ** (-1.0 / shape), LEAST_P) if inside > 0.0 else LEAST_P
+
+
+@jit()
+def observe(row, y, lam):  # type: ignore[no-untyped-def]
+    """Take one normal score into the tail; what was seen before fades by `lam`."""
+    row[TAIL_SEEN] += 1.0
+    deviation = y - row[LOG_MEAN]
+    row[TAIL_N] = lam * row[TAIL_N] + 1.0
+    row[LOG_MEAN] += deviation / row[TAIL_N]
+    row[LOG_SQUARES] = lam * row[LOG_SQUARES] + deviation * (y - row[LOG_MEAN])
+    if row[TAIL_SEEN] == 1.0:
+        row[TAIL_U] = y
+    step = 4.0 * max(1.0 / (row[TAIL_SEEN] + 1.0), 0.002)
+    excess = y - row[TAIL_U]
+    row[TAIL_U] += step * (1.0 - EXCEEDED) if excess > 0.0 else -step * EXCEEDED
+    row[TAIL_COUNT] *= lam
+    row[TAIL_SUM] *= lam
+    row[TAIL_SQUARES] *= lam
+    excess = y - row[TAIL_U]
+    if excess > 0.0:
+        row[TAIL_COUNT] += 1.0
+        row[TAIL_SUM] += excess
+        row[TAIL_SQUARES] += excess * excess
