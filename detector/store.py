@@ -1,0 +1,268 @@
+"""What a pipeline must not forget: where its sources stand, its models, and the alerts still to deliver.
+
+The three are stored in one transaction (`Store.commit`), so a restart finds all of a batch or none of
+it. Alerts wait in an outbox, numbered for ever; each sink has its own place in it, kept together with
+the sink's own position, and an alert is removed once every sink has it.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import structlog
+
+from detector import dbfile
+from detector.contracts import Alert
+from detector.errors import CorruptState, StateError
+from detector.failpoints import failpoint
+from detector.ledger import Change, Ledger
+
+log = structlog.get_logger(__name__)
+
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
+_SEQ = struct.Struct(">Q")
+"""Numbers as the ledger's names: big-endian sorts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the last commit left.
+
+    Attributes
+    ----------
+    schema : str
+        Of the features and the layout of the models that the rows belong to.
+    positions : dict of str to bytes
+        By source.
+    rows : dict of str to bytes
+        The models, by key.
+    meta : dict of str to bytes
+        Whatever else was stored with a commit.
+    """
+
+    schema: str
+    positions: dict[str, bytes] = field(default_factory=dict)
+    rows: dict[str, bytes] = field(default_factory=dict)
+    meta: dict[str, bytes] = field(default_factory=dict)
+
+
+class Store:
+    """The state of one pipeline, in one file. Safe to use from several threads.
+
+    Whoever opens it holds the lock of its `StateDir`. Every method raises `StateError` when the
+    machine does not let it (the disk is full, say): nothing of that call is stored then, and it
+    may be tried again later.
+
+    Attributes
+    ----------
+    quarantined : Path or None
+        Where a damaged file was moved at `open`; None: it was sound, or there was none.
+    """
+
+    def __init__(self, ledger: Ledger, saved: Saved, quarantined: Path | None) -> None:
+        self.quarantined = quarantined
+        self._ledger = ledger
+        self._saved: Saved | None = saved
+        self._lock = threading.Lock()
+        self._open = True
+
+    @classmethod
+    def open(cls, path: Path, *, schema: str) -> Store:
+        """Open the file at `path`, or start a new one, of this schema, if none or a damaged one is there.
+
+        Everything in it is read and checked. A damaged file is moved to ``<name>.corrupt-<n>`` and
+        logged as an error; it is never repaired, nor used in part.
+
+        Raises
+        ------
+        NewerState
+            A later version wrote it; it is left as it is, to the byte.
+        StateError
+            It can neither be read nor made: disk full, read-only, no such directory.
+        """
+        quarantined = None
+        with dbfile.explained(path, "open"):
+            found, leftovers = path.exists(), dbfile.leftovers(path)
+        if found:
+            try:
+                ledger = Ledger.open(path)
+                return cls(ledger, _read(ledger), None)
+            except CorruptState as damage:
+                quarantined = _set_aside(path, str(damage))
+        elif leftovers:
+            quarantined = _set_aside(path, f"{path} is gone, but not its -wal or -journal")
+        ledger = Ledger.create(path, [("store", b"schema", _name(schema)), ("store", b"last", _SEQ.pack(0))])
+        return cls(ledger, Saved(schema), quarantined)
+
+    def load(self) -> Saved:
+        """Return what the last commit left."""
+        with self._lock:
+            # What `open` has read is handed out, not kept: it may be large.
+            saved, self._saved = self._saved, None
+            return saved or _saved(self._ledger.contents())
+
+    def commit(
+        self,
+        *,
+        positions: Mapping[str, bytes],
+        rows: Mapping[str, bytes],
+        alerts: Sequence[Alert],
+        meta: Mapping[str, bytes] = _NOTHING,
+    ) -> None:
+        """Store all of it or nothing; what it returns from survives a power cut.
+
+        Parameters
+        ----------
+        positions : mapping of str to bytes
+            By source; sources and keys that are not named stay as they are.
+        rows : mapping of str to bytes
+            By key.
+        alerts : sequence of Alert
+            Go to the outbox, for every sink that is registered.
+        meta : mapping of str to bytes
+            Anything else that must fit to these.
+        """
+        texts = [alert.to_json().encode() for alert in alerts]
+        failpoint("before_commit")
+        with self._lock:
+            self._saved = None
+            with self._ledger.change() as change:
+                for name, value in positions.items():
+                    change.put("position", _name(name), value)
+                for name, value in rows.items():
+                    change.put("row", _name(name), value)
+                for name, value in meta.items():
+                    change.put("meta", _name(name), value)
+                self._post(change, texts)
+        failpoint("after_commit")
+
+    def _post(self, change: Change, texts: Sequence[bytes]) -> None:
+        """Put alerts in the outbox; without a sink nobody would ever take them out again."""
+        if not texts:
+            return
+        last = self._last()
+        if self._cursors():
+            for seq, text in enumerate(texts, last + 1):
+                change.put("alert", _SEQ.pack(seq), text)
+        change.put("store", b"last", _SEQ.pack(last + len(texts)))
+
+    def adopt(self, schema: str) -> None:
+        """Drop every row, which belonged to another schema, and take this one; the rest stays."""
+        with self._lock:
+            self._saved = None
+            with self._ledger.change() as change:
+                change.drop("row")
+                change.put("store", b"schema", _name(schema))
+
+    def register(self, sinks: Sequence[str]) -> None:
+        """Make these the sinks, from now on.
+
+        A new one gets the alerts made from now on. What only a removed one still waited for is removed.
+        """
+        with self._lock, self._ledger.change() as change:
+            known = self._cursors()
+            for sink in set(sinks) - known.keys():
+                change.put("sink", _name(sink), _SEQ.pack(self._last()))
+            for sink in known.keys() - set(sinks):
+                change.drop("sink", _name(sink), _name(sink))
+            self._prune(change)
+
+    def pending(self, sink: str, limit: int) -> list[tuple[int, Alert]]:
+        """Return up to `limit` alerts that this sink does not have, oldest first, with their numbers."""
+        with self._lock:
+            cursor, _ = self._sink(sink)
+            found = self._ledger.scan("alert", _SEQ.pack(cursor + 1), limit)
+        return [(_SEQ.unpack(seq)[0], Alert.from_json(text)) for seq, text in found]
+
+    def delivered(self, sink: str, seq: int, resume: bytes) -> None:
+        """Note that this sink has all alerts up to `seq`, and where it stands itself now."""
+        with self._lock, self._ledger.change() as change:
+            cursor, _ = self._sink(sink)
+            if not cursor <= seq <= self._last():
+                raise ValueError(
+                    f"sink {sink!r} has {cursor} of {self._last()} alerts, it cannot be at {seq}"
+                )
+            change.put("sink", _name(sink), _SEQ.pack(seq) + resume)
+            self._prune(change)
+
+    def resume(self, sink: str) -> bytes:
+        """Return where the sink itself stood after the last alert that it has, or b""."""
+        with self._lock:
+            return self._sink(sink)[1]
+
+    def backlog(self) -> int:
+        """Return how many alerts the slowest sink does not have."""
+        with self._lock:
+            last = self._last()
+            return last - min(self._cursors().values(), default=last)
+
+    def close(self) -> None:
+        """Let go of the file, in one piece without a -wal; safe to call twice."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open, self._saved = False, None
+            try:
+                self._ledger.close()
+            except StateError as error:
+                # Nothing is lost: the next start finds the same content in the -wal.
+                log.warning("state_not_checkpointed", error=str(error))
+
+    def _last(self) -> int:
+        """Return the number of the last alert ever made."""
+        number: int = _SEQ.unpack(self._ledger.get("store", b"last") or bytes(8))[0]
+        return number
+
+    def _cursors(self) -> dict[str, int]:
+        return {_text(name): _SEQ.unpack(value[:8])[0] for name, value in self._ledger.scan("sink")}
+
+    def _sink(self, sink: str) -> tuple[int, bytes]:
+        """Return the number of the last alert that a sink has, and where it stood."""
+        value = self._ledger.get("sink", _name(sink))
+        if value is None:
+            raise StateError(f"sink {sink!r} is not registered with {self._ledger.path}")
+        return _SEQ.unpack(value[:8])[0], value[8:]
+
+    def _prune(self, change: Change) -> None:
+        """Remove the alerts that every sink has."""
+        change.drop("alert", last=_SEQ.pack(min(self._cursors().values(), default=self._last())))
+
+
+def _read(ledger: Ledger) -> Saved:
+    try:
+        return _saved(ledger.contents())
+    except BaseException:
+        ledger.abandon()
+        raise
+
+
+def _saved(contents: Mapping[str, Mapping[bytes, bytes]]) -> Saved:
+    schema = contents.get("store", {}).get(b"schema")
+    if schema is None:
+        raise CorruptState("the state file is sound, but has no schema in it")
+    positions, rows, meta = (
+        {_text(name): value for name, value in contents.get(kind, {}).items()}
+        for kind in ("position", "row", "meta")
+    )
+    return Saved(_text(schema), positions, rows, meta)
+
+
+def _set_aside(path: Path, reason: str) -> Path:
+    with dbfile.explained(path, "set aside"):
+        aside = dbfile.set_aside(path)
+    log.error("state_quarantined", path=str(path), moved_to=str(aside), reason=reason)
+    return aside
+
+
+def _name(text: str) -> bytes:
+    """Return a name as bytes; a key comes from outside and may hold half a surrogate pair."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogatepass")

@@ -1,0 +1,1 @@
+"""The state on disk: codec, state directory, store."""
