@@ -1,0 +1,68 @@
+"""The command line. One file a verb family; what is heavy is imported inside the functions.
+
+Exit codes: 0 done, 1 it went wrong while running, 2 wrong usage, 3 the state directory is in use,
+78 the configuration is wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import typer
+
+from detector.errors import ConfigError, KyoriError, StateInUse
+
+_VERBS = ("demo", "run", "score", "init", "validate", "schema", "version")
+"""Each is a function of that name in the module of that name beside this one."""
+
+_STATE_IN_USE = 3
+_BAD_CONFIG = 78
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="kyori",
+    help="A streaming anomaly detector: is this the same or not, by a distance, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _verb in _VERBS:
+    _module = import_module(f"detector.cli.{_verb}")
+    # A verb may also have its examples in its docstring. \b keeps the lines of a paragraph as they are.
+    _examples = getattr(_module, "EXAMPLES", None)
+    app.command(_verb, epilog=_examples and f"\b\nExamples:\n{_examples}")(getattr(_module, _verb))
+
+
+def main() -> None:
+    """Run the command line and exit; the console script ``kyori``."""
+    if sys.platform == "win32":
+        typer.echo("kyori does not run on Windows; use Linux, also inside WSL or a container", err=True)
+        sys.exit(1)
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain about the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or 1
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        app()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        return _BAD_CONFIG
+    except KyoriError as error:
+        typer.echo(f"kyori: {error}", err=True)
+        return _STATE_IN_USE if isinstance(error, StateInUse) else 1
+    return 0

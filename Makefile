@@ -1,0 +1,65 @@
+# Two commands are enough: `make run` watches kyori work, `make test` passes its tests.
+# Every target makes and reuses .venv by itself.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: run test check format bench crash soak docs clean help lock wheel
+
+help: ## say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "no virtual environment could be made: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+run: $(READY) ## watch kyori find faults in a real server's sensors, over MQTT
+	@$(BIN)/kyori demo
+
+test: $(READY) ## run the tests (with a real mosquitto, where it is installed)
+	$(BIN)/python -m pytest
+
+check: $(READY) ## formatting, lint, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## format the code and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## time to be ready, memory, and speed
+	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.speed
+
+crash: $(READY) ## kill the daemon over and over, on files and on MQTT, and corrupt its state
+	KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest -m "crash" --timeout 3600 tests
+
+soak: $(READY) ## run for MINUTES (default 20) with reconnects; memory, descriptors and threads must not grow
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)
+
+docs: $(READY) ## build the documentation into site/
+	$(BIN)/python -m mkdocs build --strict
+
+wheel: $(READY) ## build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+lock: ## pin what is installed, from pyproject.toml, without index addresses
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
+	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --no-header --extra demo --extra dev --output-file requirements.lock pyproject.toml
+	rm -rf $(VENV)-lock
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,9 @@
+"""What the MQTT source and the MQTT sink have in common.
+
+options         where the broker is, and who we are to it
+source_options  what the source subscribes to, and how it keeps its promises
+topics          topic filters with named wildcards; safe topic names for alerts
+client          makes paho's client: version, session, TLS
+link            one connection, kept up: backoff, takeovers, what cannot be mended
+inbox           received and not yet acknowledged: epochs, redeliveries, the window
+"""

@@ -1,0 +1,83 @@
+"""Makes paho's client: version, session, user, TLS."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+import structlog
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+
+from connectors.mqtt.options import Connection
+from detector.errors import KyoriError
+
+log = structlog.get_logger()
+
+MAX_OUTGOING = 1000
+"""Messages that may wait for the broker's acknowledgement; further ones are refused."""
+
+
+class LinkError(KyoriError):
+    """A file of the TLS settings cannot be used."""
+
+
+class WatchedClient(Client):
+    """paho's client, whose thread cannot end unnoticed: `on_end` is told why."""
+
+    on_end: Callable[[str], None]
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """Run in paho's thread until it ends, for whatever reason."""
+        reason = "it ended by itself"
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as error:  # what paho lets through, as a malformed packet may make it do
+            log.exception("mqtt_thread_died")
+            reason = f"{type(error).__name__}: {error}"
+            return MQTTErrorCode.MQTT_ERR_UNKNOWN
+        finally:
+            self.on_end(reason)
+
+
+def make_client(options: Connection, *, clean: bool) -> WatchedClient:
+    """Return a client that is not connected yet; `clean`: MQTT 3.1.1 begins and leaves no session."""
+    v5 = options.protocol == 5
+    client = WatchedClient(
+        CallbackAPIVersion.VERSION2,
+        client_id=options.client_id,
+        clean_session=None if v5 else clean,
+        protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
+        manual_ack=True,
+    )
+    if options.username is not None:
+        password = options.password.get_secret_value() if options.password else None
+        client.username_pw_set(options.username, password)
+        if not options.encrypted:
+            log.warning("mqtt_password_in_clear", url=options.url, remedy="use an mqtts:// url")
+    if options.encrypted:
+        client.tls_set_context(_tls(options))
+    client.max_queued_messages_set(MAX_OUTGOING)
+    return client
+
+
+def make_properties(packet: int, **values: object) -> Properties:
+    """Return MQTT 5 properties of a kind of packet; a value that is None is left out."""
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        if value is not None:
+            setattr(properties, name, value)
+    return properties
+
+
+def _tls(options: Connection) -> ssl.SSLContext:
+    files = options.tls
+    try:
+        context = ssl.create_default_context(cafile=files.ca if files else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if files and files.cert:
+            context.load_cert_chain(files.cert, files.key)
+    except (OSError, ValueError) as error:
+        raise LinkError(f"the tls files of {options.url} cannot be used: {error}") from error
+    return context

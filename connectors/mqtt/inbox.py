@@ -1,0 +1,235 @@
+"""Received and not yet acknowledged: what makes at-least-once delivery count each message once.
+
+Words used here. An *epoch* is one connection; an acknowledgement is only valid in the epoch in which
+its message came. A *session* is what the broker keeps for our client id, packet ids included, and
+lives through many epochs. The *window* is how many QoS 1 messages may be unacknowledged.
+
+A QoS 1 message is in one of these states when the connection breaks and comes back with the session
+still there. The broker then sends everything again that it has no acknowledgement for, with the DUP flag:
+
+- waiting in the queue, unread: dropped from the queue, its second copy is read instead;
+- read, whether committed or not: its packet id and hash are in the ring, so the second copy is
+  recognised, counted as skipped, and acknowledged with the batch it came in. It is committed by then,
+  because batches are committed in order; if it never is, the process ends and the next bullet holds;
+- read and lost with the process: the ring is part of the committed position, so it lists exactly the
+  messages that are part of the committed state. All others are read anew.
+
+When the session is gone (`up` with ``session_present=False``), no second copy will come: the queue is
+kept, the ring is emptied (packet ids start anew and mean nothing now), and acknowledgements of the
+old session do nothing, as its packet ids may already name new, unprocessed messages.
+
+The ring is asked only for messages with DUP set: a first delivery under a packet id of the ring is a
+new message. If such a first delivery is dropped unread, the ring forgets that packet id too, else its
+second copy would be taken for the older message.
+
+Brokers overrun the window: MQTT 3.1.1 has none in the protocol, and Mosquitto 2.0.11 sends several
+times the Receive Maximum of MQTT 5 while acknowledgements are under way (measured: 7 times; its issue 2301).
+Therefore a batch takes no more messages than the window, however many wait, and the ring holds
+`RING_WINDOWS` windows. If even `CAPACITY` is exceeded, messages are shed: what does not fit is not kept,
+nor anything after it, and once all that was kept is acknowledged, a new connection makes the broker send
+the rest again. Nothing blocks, memory stays bounded, and nothing is lost.
+
+What is left: a broker that gives a packet id out again soon, and for a message with the very same topic
+and payload, while we are killed before we read that message, makes us take it for the older one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+CAPACITY = 20_000
+CAPACITY_BYTES = 32 * 2**20
+"""What may wait to be read, or be read and unacknowledged. QoS 0 messages beyond it are dropped and
+counted as ``qos0_dropped``, QoS 1 messages are shed."""
+
+RING_WINDOWS = 5
+"""A broker that keeps to the window needs 2: a batch whose acknowledgements it has not seen yet, and the
+batch that was committed after it."""
+
+_ENTRY = 8
+"""Bytes of an entry of the ring: packet id and `digest`."""
+
+
+@dataclass(slots=True)
+class Message:
+    """One message as it waits to be read.
+
+    `topic` is None where it was not UTF-8; `payload` may be cut, `size` is what it was; `ignored`:
+    only to be acknowledged. `repeated` is set by `Inbox.take`.
+    """
+
+    mid: int
+    qos: int
+    dup: bool
+    topic: str | None
+    payload: bytes
+    size: int
+    digest: bytes
+    ignored: bool = False
+    epoch: int = 0
+    session: int = 0
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What acknowledges one batch: packet ids, and the epoch they are valid in."""
+
+    epoch: int
+    mids: tuple[int, ...]
+
+
+def digest(topic: bytes, payload: bytes) -> bytes:
+    """Return 6 bytes that tell two messages with the same packet id apart."""
+    return blake2b(topic + b"\0" + payload, digest_size=6).digest()
+
+
+class Inbox:
+    """The queue between paho's thread, which calls `up`, `down` and `put`, and the reader's.
+
+    Parameters
+    ----------
+    window : int
+        How many QoS 1 messages the broker was asked to leave unacknowledged at most.
+
+    Attributes
+    ----------
+    counts : Counter
+        ``stale_acks, shed, qos0_dropped``.
+    """
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self.counts: Counter[str] = Counter()
+        self.ready = threading.Condition()
+        self._queue: deque[Message] = deque()
+        self._bytes = 0
+        self._ring: OrderedDict[int, bytes] = OrderedDict()
+        self._epoch = self._session = self._unacked = 0
+        self._live = self._shedding = self._changed = False
+
+    # --- paho's thread
+
+    def up(self, *, session_present: bool) -> None:
+        """Begin an epoch."""
+        with self.ready:
+            self._epoch += 1
+            self._unacked = 0
+            self._live, self._shedding = True, False
+            if session_present:
+                self._drop_unread()
+                return
+            self._session += 1
+            self._changed = self._changed or bool(self._ring)
+            self._ring.clear()
+            self.ready.notify_all()
+
+    def down(self) -> None:
+        """End the epoch: from here on acknowledgements of it are stale."""
+        with self.ready:
+            self._live = False
+
+    def put(self, message: Message) -> None:
+        """Take a message in, or leave it to the broker; never block."""
+        with self.ready:
+            if not self._fits(message):
+                return
+            message.epoch, message.session = self._epoch, self._session
+            self._queue.append(message)
+            self._bytes += len(message.payload)
+            self.ready.notify()
+
+    def wake(self) -> None:
+        """Make `wait` look again at what it was asked to watch."""
+        with self.ready:
+            self.ready.notify_all()
+
+    def _fits(self, message: Message) -> bool:
+        full = len(self._queue) >= CAPACITY or self._bytes + len(message.payload) > CAPACITY_BYTES
+        if message.qos == 0:
+            self.counts["qos0_dropped"] += full
+            return not full
+        if full or self._shedding or self._unacked >= CAPACITY:
+            self._shedding = True
+            self.counts["shed"] += 1
+            return False
+        self._unacked += 1
+        return True
+
+    def _drop_unread(self) -> None:
+        kept: deque[Message] = deque()
+        for message in self._queue:
+            if message.qos == 0 or message.session != self._session:
+                kept.append(message)
+                continue
+            self._bytes -= len(message.payload)
+            if not message.dup:
+                self._ring.pop(message.mid, None)
+        self._queue = kept
+
+    # --- the reader's thread
+
+    def wait(self, timeout_s: float, otherwise: Callable[[], bool]) -> bool:
+        """Wait until there is something to read, or `otherwise` is true; tell whether there is."""
+        with self.ready:
+            self.ready.wait_for(lambda: bool(self._queue) or self._changed or otherwise(), timeout_s)
+            return bool(self._queue) or self._changed
+
+    def take(self, epoch: int | None = None) -> Message | None:
+        """Return the next message of that epoch (None: of any), noted in the ring.
+
+        `Message.repeated` tells that it is a redelivery of one that was taken before.
+        """
+        with self.ready:
+            if not self._queue or epoch not in (None, self._queue[0].epoch):
+                return None
+            message = self._queue.popleft()
+            self._bytes -= len(message.payload)
+            if message.qos and message.session == self._session:
+                entry = message.mid.to_bytes(2, "big") + message.digest
+                message.repeated = message.dup and self._ring.get(message.mid) == entry
+                self._ring.pop(message.mid, None)
+                self._ring[message.mid] = entry
+                while len(self._ring) > RING_WINDOWS * self.window:
+                    self._ring.popitem(last=False)
+            return message
+
+    def ack(self, token: Token, send: Callable[[int], object]) -> None:
+        """Call `send` with each packet id, if the token is of the living epoch.
+
+        `send` runs under the lock that `down` needs: else the connection could be replaced between
+        the look at the epoch and the sending, and the packet id would acknowledge another message.
+        """
+        with self.ready:
+            if not self._live or token.epoch != self._epoch:
+                self.counts["stale_acks"] += len(token.mids)
+                return
+            self._unacked -= len(token.mids)
+            for mid in token.mids:
+                send(mid)
+
+    def starved(self) -> bool:
+        """Tell whether messages were shed and all that was kept is done: time for a new connection."""
+        with self.ready:
+            return self._live and self._shedding and not self._queue and self._unacked == 0
+
+    # --- the position
+
+    def position(self, **about: object) -> bytes:
+        """Return what `restore` takes: the ring, and whatever else the source wants to know again."""
+        with self.ready:
+            self._changed = False
+            ring = b"".join(self._ring.values())
+        return json.dumps({"v": 1, **about, "ring": base64.b64encode(ring).decode()}).encode()
+
+    def restore(self, ring: str) -> None:
+        """Fill the ring from a position."""
+        packed = base64.b64decode(ring, validate=True)
+        entries = (packed[i : i + _ENTRY] for i in range(0, len(packed), _ENTRY))
+        self._ring = OrderedDict((int.from_bytes(entry[:2], "big"), entry) for entry in entries)

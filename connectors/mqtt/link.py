@@ -1,0 +1,301 @@
+"""One connection to a broker, kept up by paho's own thread.
+
+Nothing of paho leaves this package: the source and the sink see `Link`. The thread connects, and after a
+failure connects again, with a pause drawn between 0 and 1, 2, 4 ... 30 seconds (full jitter, so that a
+hundred clients of a broker that comes back do not all knock at once).
+
+What waiting cannot mend is put in `failure`, which the owner turns into an error of its own:
+the network thread ended; another client keeps taking our client id; the first connection failed
+although `must_start` asked for it at once.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import structlog
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from connectors.mqtt.client import LinkError, WatchedClient, make_client, make_properties
+from connectors.mqtt.options import Connection
+
+log = structlog.get_logger()
+
+BACKOFF_S = (1.0, 30.0)
+SHORT_LIFE_S = 10.0
+"""A connection that broke sooner did not heal anything: the pauses go on growing."""
+
+TAKEN_OVER = 142
+TAKEOVERS = {5: 3, "3.1.1": 5}
+"""So many takeovers within a minute are a fight. MQTT 3.1.1 does not say why it closes: there, only
+connections that were accepted and closed within `SHORT_LIFE_S` count, and it takes more of them."""
+
+
+class Link:
+    """A connection to the broker of `options`.
+
+    Parameters
+    ----------
+    name : str
+        Who logs.
+    options : Connection
+        Where and as whom.
+    on_change : callable
+        Called without arguments, from paho's thread, whenever `connected` or `failure` changed.
+    session_s, window : int
+        How long the broker keeps our session; how many unacknowledged messages it may send.
+        ``session_s=0``: begin without a session and leave none.
+    max_packet : int or None
+        The largest packet that the broker may send; only MQTT 5 can tell it.
+    must_start : bool
+        A first connection that fails is a `failure`.
+
+    Attributes
+    ----------
+    on_up : callable
+        Called with ``session_present`` when connected.
+    on_down : callable
+        Called when no longer connected, always before the next connection is tried.
+    on_message, on_published : callable
+        Called with paho's message; with packet id and error text ("" when the broker took it).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: Connection,
+        on_change: Callable[[], None] = lambda: None,
+        *,
+        session_s: int = 0,
+        window: int | None = None,
+        max_packet: int | None = None,
+        must_start: bool = False,
+    ) -> None:
+        self.options = options
+        self.failure: str | None = None
+        self.problem = "not tried yet"
+        self.on_up: Callable[[bool], None] = lambda _session_present: None
+        self.on_down: Callable[[], None] = lambda: None
+        self.on_message: Callable[[MQTTMessage], None] = lambda _message: None
+        self.on_published: Callable[[int, str], None] = lambda _mid, _error: None
+        self.on_subscribed: Callable[[int, list[ReasonCode]], None] = lambda _mid, _codes: None
+        self._v5 = options.protocol == 5
+        self._log = log.bind(connector=name, url=options.url, user=options.username)
+        self._on_change = on_change
+        self._must_start = must_start
+        self._session_s, self._window, self._max_packet = session_s, window, max_packet
+        self._client: WatchedClient | None = None
+        self._up = threading.Event()
+        self._ever = self._stopping = self._answered = self._renewing = False
+        self._attempts = 0
+        self._since = 0.0
+        self._takeovers: deque[float] = deque()
+
+    # --- life
+
+    def start(self) -> None:
+        """Begin to connect, and go on until `stop`."""
+        self._client = client = self._make_client()
+        more: dict[str, Any] = {}
+        if self._v5:
+            # Said outright: paho's default begins each run of ours with a new session, and loses the old one.
+            more["clean_start"] = self._session_s == 0
+            more["properties"] = make_properties(
+                PacketTypes.CONNECT,
+                SessionExpiryInterval=self._session_s,
+                ReceiveMaximum=self._window,
+                MaximumPacketSize=self._max_packet,
+            )
+        client.connect_async(*self.options.address, keepalive=round(self.options.keepalive), **more)
+        client.loop_start()
+
+    def stop(self) -> None:
+        """Disconnect and end the thread; the broker keeps the session."""
+        self._stopping = True
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
+            self._client = None
+        self._up.clear()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us and the connection stands."""
+        return self._up.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until connected."""
+        return self._up.wait(timeout_s)
+
+    def probe(self, timeout_s: float) -> str | None:
+        """Connect once, and return what is wrong, or None."""
+        self._must_start = True
+        outcome = threading.Event()
+        self._on_change = outcome.set
+        try:
+            self.start()
+            outcome.wait(timeout_s)
+            return None if self.connected else self.failure or f"no answer from {self.options.url}"
+        except LinkError as error:
+            return str(error)
+        finally:
+            self.stop()
+
+    # --- use; each does nothing when there is no connection
+
+    def ack(self, mid: int) -> None:
+        """Acknowledge a QoS 1 message."""
+        if self._client is not None:
+            self._client.ack(mid, 1)
+
+    def subscribe(self, filters: dict[str, int], *, retained: bool) -> int | None:
+        """Subscribe to all filters at once; `retained`: the broker may send retained messages first.
+
+        Returns the packet id that `on_subscribed` will tell the outcome of.
+        """
+        if self._client is None:
+            return None
+        if self._v5:
+            # With a session that already has the subscription, retained messages would come again each time.
+            handling = (
+                SubscribeOptions.RETAIN_SEND_IF_NEW_SUB if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
+            )
+            wanted = [(text, SubscribeOptions(qos, retainHandling=handling)) for text, qos in filters.items()]
+            return self._client.subscribe(wanted)[1]
+        return self._client.subscribe(list(filters.items()))[1]
+
+    def unsubscribe(self, filters: list[str]) -> None:
+        """Take subscriptions back that an earlier run left in the session."""
+        if self._client is not None and filters:
+            self._client.unsubscribe(filters)
+
+    def publish(self, topic: str, payload: str) -> int | None:
+        """Hand over a QoS 1 message; None when too many wait already, else its packet id.
+
+        Without a connection it is kept and sent later; `on_published` tells when the broker has it.
+        """
+        if self._client is None:
+            return None
+        properties = (
+            make_properties(PacketTypes.PUBLISH, ContentType="application/json") if self._v5 else None
+        )
+        info = self._client.publish(topic, payload, qos=1, properties=properties)
+        return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
+
+    def reconnect(self) -> None:
+        """Break the connection, so that paho's thread makes a new one, without a growing pause."""
+        self._renewing = True
+        sock = self._client.socket() if self._client is not None else None
+        if isinstance(sock, socket.socket):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it is broken already
+
+    def _make_client(self) -> WatchedClient:
+        client = make_client(self.options, clean=self._session_s == 0)
+        client.on_end = self._ended
+        client.on_pre_connect = self._trying
+        client.on_connect = self._connected
+        client.on_connect_fail = self._unreachable
+        client.on_disconnect = self._disconnected
+        client.on_message = lambda _client, _data, message: self.on_message(message)
+        client.on_subscribe = lambda _client, _data, mid, codes, _properties: self.on_subscribed(mid, codes)
+        client.on_publish = lambda _client, _data, mid, code, _properties: self.on_published(
+            mid, str(code) if code.is_failure else ""
+        )
+        return client
+
+    # --- callbacks, in paho's thread: short, and none of them waits
+
+    def _trying(self, _client: Client, _data: object) -> None:
+        self._answered = False
+
+    def _connected(
+        self, _client: Client, _data: object, flags: ConnectFlags, code: ReasonCode, _properties: object
+    ) -> None:
+        self._answered = True
+        if code.is_failure:
+            self._trouble("mqtt_refused", f"the broker refused user {self.options.username!r}: {code}")
+            return
+        self._ever = True
+        self._since = time.monotonic()
+        self.problem = ""
+        self.on_up(flags.session_present)
+        self._up.set()
+        self._log.info("mqtt_connected", session_present=flags.session_present)
+        self._on_change()
+
+    def _unreachable(self, _client: Client, _data: object) -> None:
+        # paho calls this while it handles the error, and does not pass it on.
+        self._trouble("mqtt_unreachable", str(sys.exc_info()[1]))
+        self._pause()
+
+    def _disconnected(
+        self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: object
+    ) -> None:
+        was_up = self._up.is_set()
+        self._up.clear()
+        self.on_down()
+        lived = time.monotonic() - self._since
+        if self._renewing:
+            self._renewing, self._attempts = False, 0
+            self._log.info("mqtt_reconnecting")
+        elif was_up and not self._stopping:
+            self.problem = f"connection lost: {code}"
+            self._log.warning("mqtt_disconnected", reason=str(code), lived_s=round(lived, 1))
+            self._watch_takeovers(flags.is_disconnect_packet_from_server and code.value == TAKEN_OVER, lived)
+        elif not self._stopping and not self._answered:
+            self._trouble(
+                "mqtt_no_answer", f"the broker said nothing; does it speak MQTT {self.options.protocol}?"
+            )
+        if was_up and lived >= SHORT_LIFE_S:
+            self._attempts = 0
+        self._pause()
+        self._on_change()
+
+    def _ended(self, reason: str) -> None:
+        if not self._stopping and self.failure is None:
+            self.failure = f"the network thread of {self.options.url} stopped: {reason}"
+        self._up.clear()
+        self._on_change()
+
+    def _trouble(self, event: str, what: str) -> None:
+        self.problem = what
+        self._log.error(event, reason=what)
+        if self._must_start and not self._ever:
+            self.failure = f"{self.options.url} (user {self.options.username!r}): {what}"
+        self._on_change()
+
+    def _watch_takeovers(self, taken_over: bool, lived: float) -> None:
+        if not (taken_over or (not self._v5 and lived < SHORT_LIFE_S)):
+            return
+        now = time.monotonic()
+        self._takeovers.append(now)
+        while now - self._takeovers[0] > 60:
+            self._takeovers.popleft()
+        if len(self._takeovers) >= TAKEOVERS[self.options.protocol]:
+            uses = "uses" if self._v5 else "seems to use"
+            self.failure = (
+                f"another client of {self.options.url} {uses} our client_id {self.options.client_id!r}: it "
+                f"took our connection {len(self._takeovers)} times in a minute; give each its own client_id"
+            )
+
+    def _pause(self) -> None:
+        first, longest = BACKOFF_S
+        pause = random.uniform(0, min(longest, first * 2.0**self._attempts))  # noqa: S311
+        self._attempts = min(self._attempts + 1, 10)
+        if self._client is not None:
+            # Setting the least pause anew is what makes paho's next wait exactly this long.
+            self._client.reconnect_delay_set(cast("int", pause), cast("int", longest))

@@ -1,0 +1,154 @@
+"""Alerts to an MQTT topic: QoS 1, not retained, delivered when the broker has acknowledged them.
+
+A write that the broker does not answer in time fails, and its alerts come again, while paho goes on
+trying to send the first copies. Therefore the copies under way are remembered: an alert that comes
+again waits for its copy, and no second one is made. Only a crash can send an alert twice; its `id`,
+`status` and `record` then tell the receiver.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import structlog
+from pydantic import Field, field_validator
+
+from connectors.mqtt.client import LinkError
+from connectors.mqtt.link import Link
+from connectors.mqtt.options import Connection
+from connectors.mqtt.topics import check_template, fill_template
+from connectors.options import Duration
+from detector.contracts import Alert
+from detector.errors import SinkUnavailable
+
+log = structlog.get_logger()
+
+_WINDOW = 100
+"""Messages handed over at a time; further ones wait until these are acknowledged."""
+
+
+class MqttOptions(Connection):
+    """Where alerts are published."""
+
+    type: Literal["mqtt"]
+    topic: str = Field(
+        default="kyori/{pipeline}/{key}", description="topic of an alert; {pipeline} and {key} are filled in"
+    )
+    timeout: Duration = Field(
+        default=10.0, gt=0, description="how long to wait for the broker before trying again"
+    )
+
+    @field_validator("topic")
+    @classmethod
+    def _usable(cls, topic: str) -> str:
+        check_template(topic)
+        return topic
+
+
+class MqttSink:
+    """See the module's description; `detector.contracts.Sink` tells what the methods promise."""
+
+    Options = MqttOptions
+
+    def __init__(self, name: str, options: MqttOptions) -> None:
+        self.name = name
+        self.options = options
+        self._link: Link | None = None
+        self._answered = threading.Condition()
+        self._outcomes: dict[int, str] = {}
+        self._under_way: dict[tuple[str, str], int] = {}
+
+    def open(self, resume: bytes) -> None:
+        """Begin to connect; `resume` is of no use, as a broker keeps no place for a publisher."""
+        self.close()
+        self._link = Link(self.name, self.options, self._wake)
+        self._link.on_published = self._on_published
+        try:
+            self._link.start()
+        except LinkError as error:
+            raise SinkUnavailable(f"sink {self.name}: {error}") from error
+
+    def write(self, alerts: Sequence[Alert]) -> bytes:
+        """Publish all, and return when the broker has them."""
+        link = self._link
+        if link is None:
+            raise SinkUnavailable(f"sink {self.name}: it is not open")
+        if link.failure is not None:
+            failure = self._unavailable(link.failure)
+            self.open(b"")  # so that the next try finds a new connection under way
+            raise failure
+        deadline = time.monotonic() + self.options.timeout
+        if not link.wait(self.options.timeout):
+            raise self._unavailable(link.problem)
+        for start in range(0, len(alerts), _WINDOW):
+            messages = [self._message(alert) for alert in alerts[start : start + _WINDOW]]
+            mids = [self._hand_over(link, message) for message in messages]
+            self._await(link, messages, mids, deadline)
+        return b""
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._link is not None:
+            self._link.stop()
+            self._link = None
+        self._outcomes.clear()
+        self._under_way.clear()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker would take an alert now."""
+        return self._link is not None and self._link.connected
+
+    def probe(self, timeout_s: float) -> str | None:
+        """Try to connect once, under another name; return what is wrong, or None."""
+        options = self.options
+        if options.client_id:
+            options = options.model_copy(update={"client_id": options.client_id + "-probe"})
+        return Link(self.name, options).probe(timeout_s)
+
+    def _message(self, alert: Alert) -> tuple[str, str]:
+        values = {"pipeline": alert.pipeline, "key": alert.key}
+        return fill_template(self.options.topic, values), alert.to_json()
+
+    def _hand_over(self, link: Link, message: tuple[str, str]) -> int:
+        mid = self._under_way.get(message)
+        if mid is None:
+            mid = link.publish(*message)
+            if mid is None:
+                raise self._unavailable("too many messages wait for the broker's acknowledgement")
+            self._under_way[message] = mid
+        return mid
+
+    def _await(
+        self, link: Link, messages: Sequence[tuple[str, str]], mids: Sequence[int], deadline: float
+    ) -> None:
+        with self._answered:
+
+            def settled() -> bool:
+                return all(mid in self._outcomes for mid in mids) or link.failure is not None
+
+            self._answered.wait_for(settled, max(0.0, deadline - time.monotonic()))
+            outcomes = {mid: self._outcomes.pop(mid, None) for mid in mids}
+        for message, mid in zip(messages, mids, strict=True):
+            if outcomes[mid] is not None:
+                self._under_way.pop(message, None)
+        refused = next((outcome for outcome in outcomes.values() if outcome), None)
+        if refused is not None:
+            raise self._unavailable(f"the broker refused an alert: {refused}")
+        if None in outcomes.values():
+            raise self._unavailable(link.failure or link.problem or "the broker did not acknowledge in time")
+
+    def _on_published(self, mid: int, error: str) -> None:
+        with self._answered:
+            self._outcomes[mid] = error
+            self._answered.notify_all()
+
+    def _wake(self) -> None:
+        with self._answered:
+            self._answered.notify_all()
+
+    def _unavailable(self, what: str) -> SinkUnavailable:
+        return SinkUnavailable(f"sink {self.name}: {self.options.url}: {what}")

@@ -1,0 +1,195 @@
+"""One text being read, from bytes to rows: the part that files and standard input have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+
+from pydantic import Field, field_validator
+
+from connectors.decode.csv_lines import DELIMITERS, CsvLines
+from connectors.decode.errors import Undecodable
+from connectors.decode.json_lines import JsonLines
+from connectors.decode.keys import KeyTemplate
+from connectors.decode.rows import RowBuilder
+from connectors.options import Options, Size
+from connectors.sources.lines import LineReader, Overlong
+from detector.contracts import Layout
+
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".npz": "npz",
+}
+
+
+class TextOptions(Options):
+    """Options that every source of lines has."""
+
+    format: Literal["auto", "csv", "jsonl"] = Field(
+        default="auto", description="auto: by the file's ending, else by its first character"
+    )
+    delimiter: str = Field(default="auto", description="what separates cells of CSV: auto, or one character")
+    columns: tuple[str, ...] = Field(
+        default=(), description="names of the columns of CSV that has no header line"
+    )
+    max_line: Size = Field(default=2**20, description="a longer line is rejected, as 1 MiB")
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str) -> str:
+        if value != "auto" and (len(value) != 1 or not value.isascii() or value in '"\r\n'):
+            raise ValueError("write auto, or one character, as ;")
+        return value
+
+
+class Reading(Protocol):
+    """A file in the course of being read."""
+
+    def fill(self, builder: RowBuilder, limit: int) -> bool:
+        """Add up to `limit` rows, rejected ones included; False when nothing more can come."""
+
+    def state(self) -> dict[str, Any]:
+        """Return where the next `fill` begins."""
+
+
+class _Decoder(Protocol):
+    def feed(
+        self, lines: list[bytes], number: int, builder: RowBuilder, limit: int, final: bool = True
+    ) -> int: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+
+def needed_fields(layout: Layout) -> set[str]:
+    """Return the fields of a record that matter."""
+    return {*layout.numbers, *KeyTemplate(layout.key).names, *([layout.time] if layout.time else [])}
+
+
+def names_a_field(line: bytes, layout: Layout) -> bool:
+    """Tell whether a line of CSV is a header: a cell of it is the name of a field that matters."""
+    text = line.decode("utf-8", "replace")
+    cells = (cell.strip(' \r"') for mark in DELIMITERS for cell in text.split(mark))
+    return not needed_fields(layout).isdisjoint(cells)
+
+
+def csv_lines(
+    options: TextOptions, layout: Layout, place: str, labels: Mapping[str, str], header: str, **how: bool
+) -> CsvLines:
+    """Return a decoder for lines of CSV as the options have it; `header` is its line if it is known."""
+    return CsvLines(
+        place,
+        labels,
+        sorted(needed_fields(layout)),
+        delimiter=options.delimiter,
+        columns=options.columns,
+        header=header,
+        max_record=options.max_line,
+        **how,
+    )
+
+
+class TextReading:
+    """Reads lines of CSV or JSON.
+
+    Parameters
+    ----------
+    read : callable
+        As `LineReader` takes it; its first byte is the one at the saved offset.
+    options, layout
+        What to read, and how.
+    place : str
+        The name to show in messages.
+    labels : mapping of str to str
+        What the source knows beside the records.
+    form : str
+        ``csv``, ``jsonl``, or ``auto``: by the first character.
+    saved : mapping
+        An earlier `state`, or empty.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int], bytes | None],
+        options: TextOptions,
+        layout: Layout,
+        place: str,
+        labels: Mapping[str, str],
+        form: str,
+        saved: Mapping[str, Any],
+    ) -> None:
+        self._options = options
+        self._layout = layout
+        self._place = place
+        self._labels = labels
+        self._form = saved.get("format", form)
+        self._number = saved.get("line", 1)
+        self._lines = LineReader(read, options.max_line, saved.get("offset", 0))
+        self._decoder: _Decoder | None = None
+        self._header = saved.get("header", "")
+
+    def state(self) -> dict[str, Any]:
+        """Return where the next `fill` begins."""
+        own = {"offset": self._lines.offset, "line": self._number, "format": self._form}
+        decoded = self._decoder.state() if self._decoder is not None else {"header": self._header}
+        return own | decoded
+
+    def fill(self, builder: RowBuilder, limit: int) -> bool:
+        """Add up to `limit` rows, rejected ones included; False when nothing more can come."""
+        start = len(builder) + builder.rejected
+        extra = 0
+        while (room := limit - (len(builder) + builder.rejected - start)) > 0:
+            lines = self._lines.peek(room + extra)
+            if not lines:
+                return not self._ended(builder)
+            if isinstance(lines[0], Overlong):
+                self._reject_overlong(lines[0], builder)
+                continue
+            final = len(lines) < room + extra and (self._lines.ended or self._lines.blocked)
+            try:
+                used = self._decode(lines, builder, room, final)
+            except Undecodable as error:
+                builder.reject(error.reason, error.detail, f"{self._place}:{self._number}", lines[0])
+                return False
+            if used == 0 and len(lines) < room + extra:
+                return True
+            # A record may go on over more lines than there is room for records.
+            extra = 0 if used else room + 2 * extra
+            self._take(used)
+        return True
+
+    def _decode(self, lines: list[bytes], builder: RowBuilder, room: int, final: bool) -> int:
+        if self._decoder is None:
+            self._decoder = self._choose(lines)
+            if self._decoder is None:
+                return len(lines)
+        return self._decoder.feed(lines, self._number, builder, room, final)
+
+    def _choose(self, lines: list[bytes]) -> _Decoder | None:
+        """Return the decoder; None as long as there are blank lines only."""
+        if self._form == "auto":
+            start = b"".join(lines).lstrip()[:1]
+            if not start:
+                return None
+            self._form = "jsonl" if start in (b"{", b"[") else "csv"
+        if self._form == "jsonl":
+            return JsonLines(self._place, self._labels)
+        return csv_lines(self._options, self._layout, self._place, self._labels, self._header)
+
+    def _take(self, lines: int) -> None:
+        self._lines.advance(lines)
+        self._number += lines
+
+    def _reject_overlong(self, line: Overlong, builder: RowBuilder) -> None:
+        detail = f"a line of {line.size} bytes; at most {self._options.max_line} are allowed (max_line)"
+        builder.reject("too_long", detail, f"{self._place}:{self._number}", line)
+        self._take(1)
+
+    def _ended(self, builder: RowBuilder) -> bool:
+        if self._lines.problem is not None:
+            problem = self._lines.problem
+            builder.reject(problem.reason, problem.detail, f"{self._place}:{self._number}", self._lines.rest)
+        return self._lines.ended

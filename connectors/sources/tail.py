@@ -1,0 +1,283 @@
+"""Follows files that grow, through rotation by renaming, copying and cutting, and deleting.
+
+Known limits. A file that is copied and cut loses what was written to it since the last look; so does
+one that is rotated, and compressed or moved to another directory, while nobody looks. A file that is
+cut and then written again with the very bytes that were read last cannot be told from one that was
+not. The end of a file without a line feed is no line, and is left out when the file goes.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from pydantic import Field
+
+from connectors.decode.errors import shown
+from connectors.decode.rows import RowBuilder
+from connectors.options import Duration
+from connectors.sources.followed import Followed
+from connectors.sources.mark import Mark
+from connectors.sources.reading import TextOptions
+from detector.contracts import Batch, Layout
+from detector.errors import SourceError
+
+_log = structlog.get_logger()
+_PACKED = (".gz", ".bz2", ".xz", ".zst")
+_REMEMBERED = 8
+
+
+class TailOptions(TextOptions):
+    """Options of the source ``tail``."""
+
+    type: Literal["tail"] = "tail"
+    paths: tuple[str, ...] = Field(min_length=1, description="files or globs, as /var/log/pumps/*.jsonl")
+    start_at: Literal["saved_or_end", "saved_or_beginning", "beginning", "end"] = Field(
+        default="saved_or_end",
+        description="where to begin; files that appear later are read from their start",
+    )
+    poll: Duration = Field(default=0.2, description="time between two looks, as 200ms")
+    linger: Duration = Field(
+        default=5.0,
+        description="a file that was renamed or deleted is followed for so long after its last line",
+    )
+
+
+class TailSource:
+    """Source of the lines of files that grow. Never ends.
+
+    Parameters
+    ----------
+    name : str
+        The source's name in the configuration.
+    options : TailOptions
+        Which files, and how to read them.
+    layout : Layout
+        The columns wanted.
+    clock : callable
+        Tells the time of arrival.
+    """
+
+    Options = TailOptions
+    finite = False
+
+    def __init__(
+        self, name: str, options: TailOptions, layout: Layout, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.name = name
+        self._options = options
+        self._layout = layout
+        self._clock = clock
+        self._files: list[Followed] = []
+        self._done: list[Mark] = []
+        self._headers: dict[str, str] = {}
+        self._next_scan = 0.0
+        self._turn = 0
+        self._unsaved = False
+
+    def open(self, resume: bytes) -> None:
+        """Find the files; none there yet is no error."""
+        options = self._options
+        RowBuilder(self._layout)  # a time zone that does not exist is told now
+        if resume and options.start_at.startswith("saved"):
+            self._resume(resume)
+            self._scan()
+            return
+        self._scan()
+        if options.start_at.endswith("end"):
+            for file in self._files:
+                file.go_to_end()
+            self._unsaved = True
+        if not self._files:
+            _log.info("waiting_for_files", source=self.name, paths=options.paths)
+
+    def read(self, max_rows: int, timeout_s: float) -> Batch | None:
+        """Return the next rows, None when there are none in time.
+
+        The first batch after a start at the end may be empty: it carries the position, so that what
+        is written while a restart takes place is not lost.
+        """
+        deadline = time.monotonic() + timeout_s
+        builder = RowBuilder(self._layout)
+        while True:
+            if time.monotonic() >= self._next_scan:
+                self._scan()
+            self._fill(builder, max_rows)
+            if len(builder) + builder.rejected or self._unsaved:
+                self._unsaved = False
+                return builder.batch(arrival=self._clock(), position=self._position())
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            time.sleep(min(left, self._options.poll))
+
+    def ack(self, token: object) -> None:
+        """Do nothing: a file needs no acknowledgement."""
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._files:
+            file.close()
+        self._files = []
+
+    def _fill(self, builder: RowBuilder, max_rows: int) -> None:
+        """Read files that are gone first, then the others, each of them first in its turn."""
+        self._turn += 1
+        gone = [file for file in self._files if file.gone is not None]
+        here = [file for file in self._files if file.gone is None]
+        first = self._turn % max(1, len(here))
+        for file in gone + here[first:] + here[:first]:
+            room = max_rows - len(builder) - builder.rejected
+            if room <= 0:
+                return
+            before = file.mark.offset
+            file.fill(builder, room)
+            if file.gone is not None and file.mark.offset != before:
+                file.gone = time.monotonic()
+
+    def _scan(self) -> None:
+        """Look where the files are now: new, renamed, or gone."""
+        now = time.monotonic()
+        self._next_scan = now + self._options.poll
+        found = _matching(self._options.paths)
+        for file in list(self._files):
+            self._headers[file.mark.path] = file.mark.header
+            path = found.pop(file.mark.file, None)
+            if path is not None:
+                file.mark.path, file.gone = path, None
+            elif file.gone is None:
+                file.gone = now
+                self._follow_missed(file.mark, set(found))
+            elif now - file.gone > self._options.linger:
+                self._retire(file)
+        for path in found.values():
+            new = self._open(path)
+            if new is not None:
+                new.mark.header = self._headers.get(path, "")
+                self._files.append(new)
+
+    def _open(self, path: str) -> Followed | None:
+        try:
+            return Followed.at(path, self._options, self._layout)
+        except OSError as error:  # gone again, or not ours to read: the next look will tell
+            _log.warning("file_not_opened", source=self.name, file=shown(path), error=error.strerror)
+            return None
+
+    def _retire(self, file: Followed) -> None:
+        file.close()
+        self._files.remove(file)
+        self._done = [*self._done, file.mark][-_REMEMBERED:]
+
+    def _follow_missed(self, mark: Mark, known: set[tuple[int, int]], lost: bool = False) -> None:
+        """Follow what took the place of a rotated file, and was itself rotated before we looked.
+
+        That is a file beside it whose name begins with its name, that was written no earlier, and that
+        is not a copy of what we have read. Where the rotated file itself is `lost`, a copy of it will
+        do for the rest of it.
+        """
+        known = known | {file.mark.file for file in self._files}
+        read = [*self._done, *(file.mark for file in self._files), *([] if lost else [mark])]
+        for path, file_id in _siblings(mark):
+            missed = None if file_id in known else self._open(path)
+            if missed is None:
+                continue
+            if any(earlier.is_copied_by(missed.fd) for earlier in read):
+                missed.close()
+                continue
+            if lost and mark.is_copied_by(missed.fd):
+                new = missed.mark
+                missed.mark = replace(mark, path=path, dev=new.dev, ino=new.ino, mtime=new.mtime)
+                lost = False
+            missed.gone = time.monotonic()
+            missed.mark.header = mark.header
+            self._files.append(missed)
+
+    def _resume(self, resume: bytes) -> None:
+        """Open the files of the saved position, wherever in their directories they are now."""
+        try:
+            saved = json.loads(resume)
+            marks = [Mark(**mark) for mark in saved["files"]]
+            self._done = [Mark(**mark) for mark in saved["done"]]
+        except (ValueError, TypeError, KeyError) as error:
+            raise SourceError(f"the saved position of source {self.name} cannot be read: {error}") from error
+        here = _matching(self._options.paths)
+        rotated: list[tuple[Mark, bool]] = []
+        for mark in marks:
+            self._headers[mark.path] = mark.header
+            path = here.get(mark.file) or _find_beside(mark)
+            file = self._open(path) if path is not None else None
+            if file is not None and file.mark.file == mark.file and mark.fits(file.fd):
+                file.mark = mark
+                self._files.append(file)
+                if mark.file in here:
+                    mark.path = here[mark.file]
+                else:
+                    file.gone = time.monotonic()
+                    rotated.append((mark, False))
+                continue
+            if file is not None:
+                file.close()
+            _log.warning("file_gone", source=self.name, file=shown(mark.path), read_up_to=mark.offset)
+            rotated.append((mark, True))
+        # Lost ones come first: what continues them must not be taken for a file never seen.
+        for mark, lost in sorted(rotated, key=lambda pair: not pair[1]):
+            self._follow_missed(mark, set(here), lost)
+
+    def _position(self) -> bytes:
+        return json.dumps(
+            {
+                "files": [asdict(file.mark) for file in self._files],
+                "done": [asdict(mark) for mark in self._done],
+            }
+        ).encode()
+
+
+def _matching(patterns: tuple[str, ...]) -> dict[tuple[int, int], str]:
+    """Return the files that match, each once, by device and inode."""
+    names = {name for pattern in patterns for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
+    found: dict[tuple[int, int], str] = {}
+    for path, status in _regular(sorted(names)):
+        found.setdefault((status.st_dev, status.st_ino), path)
+    return found
+
+
+def _beside(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        return _regular([str(other) for other in Path(path).parent.iterdir()])
+    except OSError:
+        return iter(())
+
+
+def _siblings(mark: Mark) -> list[tuple[str, tuple[int, int]]]:
+    """Return the files that may have had the marked file's name after it, the oldest first."""
+    base = Path(mark.path).name
+    found = [
+        (status.st_mtime_ns, path, (status.st_dev, status.st_ino))
+        for path, status in _beside(mark.path)
+        if Path(path).name.startswith(base) and Path(path).name != base and not path.endswith(_PACKED)
+    ]
+    return [(path, file_id) for mtime, path, file_id in sorted(found) if mtime >= mark.mtime]
+
+
+def _regular(names: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    for name in names:
+        try:
+            status = Path(name).stat()
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield name, status
+
+
+def _find_beside(mark: Mark) -> str | None:
+    """Return where in its directory the marked file is now."""
+    found = (path for path, status in _beside(mark.path) if (status.st_dev, status.st_ino) == mark.file)
+    return next(found, None)

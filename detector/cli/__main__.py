@@ -1,0 +1,5 @@
+"""``python -m detector.cli`` does what ``kyori`` does."""
+
+from detector.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""``kyori demo``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """\
+  kyori demo
+  kyori demo --for 20s
+  kyori demo --speed 500 --keep
+  kyori demo --json
+"""
+
+
+def demo(
+    for_: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="DURATION", help="Stop after so long, as 20s. Default: the whole file."
+        ),
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(metavar="N", min=1, help="Records a second. Default: 120.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="End with one line of JSON; exit 1 if no incident was found.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the state beside the alerts file and print where.")
+    ] = False,
+) -> None:
+    """Watch kyori find the faults in a real server's sensors, over MQTT, in under a minute."""
+    from detector.settings import parse_duration  # noqa: PLC0415
+    from detector.logs import configure  # noqa: PLC0415
+
+    configure("warning")
+    try:
+        for_s = None if for_ is None else float(str(parse_duration(for_)))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--for") from None
+    if sys.stderr.isatty():
+        typer.echo("starting (the first start compiles the kernel, which takes about a minute) ...", err=True)
+    from detector.demo import run  # noqa: PLC0415
+
+    outcome = run.run(
+        for_s=for_s, speed=speed or run.SPEED, keep=keep, live=sys.stderr.isatty() and not as_json
+    )
+    summary = outcome.summary
+    if as_json:
+        line = {
+            "records": summary.records,
+            "incidents": len(summary.incidents),
+            "found": len(summary.found),
+            "false_alerts_per_day": round(summary.false_alerts_per_day, 3),
+            "alerts_file": str(outcome.alerts_file),
+        }
+        typer.echo(json.dumps(line))
+        raise typer.Exit(0 if summary.found else 1)
+    run.print_summary(outcome, keep=keep)
+

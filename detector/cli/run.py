@@ -1,0 +1,35 @@
+"""``kyori run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """\
+  kyori run
+  kyori run /etc/kyori/config.yaml
+  kyori run --once config.yaml      end when all files are read
+"""
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="The configuration file.")] = Path("config.yaml"),
+    once: Annotated[bool, typer.Option("--once", help="End when all finite sources have ended.")] = False,
+) -> None:
+    """Run the daemon: read, score, learn and alert until SIGTERM.
+
+    It goes on exactly where it stopped. A second SIGTERM ends it at once.
+    """
+    from detector.config.load import load  # noqa: PLC0415
+    from detector.logs import configure  # noqa: PLC0415
+    from detector.registry import DISTANCES, sink_options, source_options  # noqa: PLC0415
+
+    checked = load(config, source_options(), sink_options(), DISTANCES)
+    configure(checked.log.level, checked.log.format)
+    from detector.daemon import Daemon  # noqa: PLC0415
+
+    daemon = Daemon(checked)
+    daemon.answer_signals()
+    daemon.run(once=once)

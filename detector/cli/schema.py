@@ -1,0 +1,22 @@
+"""``kyori schema``."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+EXAMPLES = """\
+  kyori schema > kyori.schema.json
+
+  An editor with a YAML language server checks and completes a file that begins with:
+  # yaml-language-server: $schema=kyori.schema.json
+"""
+
+
+def schema() -> None:
+    """Print the JSON Schema of the configuration file."""
+    from detector.config.schema import json_schema  # noqa: PLC0415
+    from detector.registry import DISTANCES, sink_options, source_options  # noqa: PLC0415
+
+    typer.echo(json.dumps(json_schema(source_options(), sink_options(), DISTANCES), indent=2))

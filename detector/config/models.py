@@ -1,0 +1,105 @@
+"""The shape of ``config.yaml``; the settings of a pipeline are those of `detector.settings`.
+
+The options of sources and outputs are not known here: connectors bring their own models, and
+`detector.config.load` is given them by type name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+
+from detector.settings import Pipeline, Settings
+
+NAME_PATTERN = r"^[A-Za-z0-9_-]+$"
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise ValueError("not a name; a name has letters, digits, _ and - only")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+Options = dict[str, Any]
+
+
+class PipelineConfig(Pipeline):
+    """From sources to outputs: what is read, what is normal, and who is told."""
+
+    sources: tuple[str, ...] = Field(min_length=1, description="names from sources: below")
+    outputs: tuple[str, ...] = Field(min_length=1, description="names from outputs: below")
+
+
+class Log(Settings):
+    """What the daemon says about itself, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least important lines that are written"
+    )
+    format: Literal["auto", "human", "json"] = Field(
+        default="auto", description="auto: human on a terminal, json otherwise"
+    )
+
+
+class File(Settings):
+    """One file runs the daemon; relative paths begin at its directory."""
+
+    version: Literal[1] = Field(description="version of this format")
+    name: Name = Field(default="kyori", description="name of this detector, in topics and logs")
+    state_dir: str = Field(
+        default="./state", min_length=1, description="where models, positions and unsent alerts are kept"
+    )
+    pipelines: dict[Name, PipelineConfig] = Field(min_length=1, description="each from sources to outputs")
+    sources: dict[Name, Options] = Field(min_length=1, description="where records come from, by name")
+    outputs: dict[Name, Options] = Field(min_length=1, description="where alerts go, by name")
+    log: Log = Field(default=Log(), description="what the daemon says about itself")
+    dead_letter: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="JSON Lines file of the records that could not be used; default: none"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """A source or an output: its type, and its options as the connector's own model."""
+
+    type: str
+    options: BaseModel = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that has passed every check.
+
+    Attributes
+    ----------
+    name : str
+        Name of this detector.
+    state_dir : Path
+        Absolute.
+    pipelines, sources, outputs : mapping by name
+        In the order of the file.
+    log : Log
+        What the daemon says about itself.
+    dead_letter : Path or None
+        Absolute; file for the records that could not be used.
+    file : str
+        Where it was read from.
+    redacted : mapping
+        The file as plain data, with everything that ``${...}`` brought in masked; fit to be shown.
+    """
+
+    name: str
+    state_dir: Path
+    pipelines: Mapping[str, PipelineConfig] = field(repr=False)
+    sources: Mapping[str, Connector] = field(repr=False)
+    outputs: Mapping[str, Connector] = field(repr=False)
+    log: Log
+    dead_letter: Path | None
+    file: str
+    redacted: Mapping[str, Any] = field(repr=False)

@@ -1,0 +1,120 @@
+"""One thread a sink: takes alerts out of the outbox, delivers them, and notes that it did.
+
+A sink that is slow or away holds up nobody else; its alerts wait on disk.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set
+from tenacity.wait import wait_random_exponential
+
+from detector.contracts import Sink
+from detector.errors import SinkUnavailable, StateError
+from detector.failpoints import failpoint
+from detector.store import Store
+
+log = structlog.get_logger()
+
+_AT_ONCE = 500
+
+
+class Courier(threading.Thread):
+    """Delivers one pipeline's alerts to one sink, oldest first.
+
+    Parameters
+    ----------
+    name : str
+        The sink's name in the configuration.
+    sink : Sink
+        Not opened yet; the courier opens and closes it.
+    store : Store
+        Has the outbox, and knows this sink.
+    """
+
+    def __init__(self, name: str, sink: Sink, store: Store) -> None:
+        super().__init__(name=f"sink {name}", daemon=True)
+        self.sink_name = name
+        self.failure: BaseException | None = None
+        self._sink = sink
+        self._store = store
+        self._wake = threading.Event()
+        self._stop_when_empty = threading.Event()
+        self._give_up = threading.Event()
+
+    def wake(self) -> None:
+        """There are new alerts in the outbox."""
+        self._wake.set()
+
+    def finish(self, timeout_s: float) -> bool:
+        """Deliver what is left and end; return False if that took longer than `timeout_s`.
+
+        What could not be delivered stays in the outbox for the next start.
+        """
+        self._stop_when_empty.set()
+        self._wake.set()
+        self.join(timeout_s)
+        on_time = not self.is_alive()
+        self._give_up.set()
+        self.join(5.0)
+        return on_time
+
+    def run(self) -> None:
+        """Deliver until told to finish."""
+        try:
+            self._retrying()(self._open)
+            while not self._give_up.is_set():
+                ending = self._stop_when_empty.is_set()
+                self._wake.clear()
+                while self._retrying()(self._deliver):
+                    pass
+                if ending:
+                    return
+                self._wake.wait()
+        except (SinkUnavailable, StateError):
+            pass  # told to give up while retrying: the alerts stay in the outbox
+        except BaseException as error:
+            self.failure = error
+            log.exception("sink_died", sink=self.sink_name)
+        finally:
+            self._sink.close()
+
+    def _open(self) -> None:
+        self._sink.open(self._store.resume(self.sink_name))
+
+    def _deliver(self) -> bool:
+        """Deliver one portion; return whether there was any."""
+        waiting = self._store.pending(self.sink_name, _AT_ONCE)
+        if not waiting or self._give_up.is_set():
+            return False
+        resume = self._sink.write([alert for _, alert in waiting])
+        failpoint("after_write")
+        self._store.delivered(self.sink_name, waiting[-1][0], resume)
+        failpoint("after_delivered")
+        return True
+
+    def _retrying(self) -> Retrying:
+        """Try again after 1 to 30 s with full jitter, until told to give up."""
+        started = time.monotonic()
+
+        def tell(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            log.warning(
+                "sink_unavailable",
+                sink=self.sink_name,
+                error=str(error),
+                tries=state.attempt_number,
+                since_s=round(time.monotonic() - started),
+            )
+
+        return Retrying(
+            retry=retry_if_exception_type((SinkUnavailable, StateError)),
+            wait=wait_random_exponential(multiplier=1, max=30),
+            sleep=self._give_up.wait,
+            stop=stop_when_event_set(self._give_up),
+            before_sleep=tell,
+            reraise=True,
+        )

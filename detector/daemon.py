@@ -1,0 +1,163 @@
+"""The daemon: puts sources, pipelines, state and sinks together, and answers signals.
+
+The only module that knows both sides. A pipeline runs in a `detector.worker.Worker`; here they are
+made, started, watched and ended.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+import structlog
+
+import connectors.sinks
+import connectors.sources
+from detector.config.models import Config
+from detector.contracts import Sink, Source
+from detector.courier import Courier
+from detector.errors import ConfigError, Problem
+from detector.pipeline import Pipeline
+from detector.refused import Refused
+from detector.statedir import StateDir
+from detector.store import Store
+from detector.worker import Worker
+
+log = structlog.get_logger()
+
+_DRAIN_S = 10.0
+
+
+class Daemon:
+    """All pipelines of a configuration.
+
+    Parameters
+    ----------
+    config : Config
+        Checked.
+    clock : callable
+        Returns unix seconds; stands for the time of arrival.
+    """
+
+    def __init__(self, config: Config, clock: Callable[[], float] = time.time) -> None:
+        self.config = config
+        self._clock = clock
+        self._stop = threading.Event()
+        self._signals = 0
+        self.workers: dict[str, Worker] = {}
+        self._state_dir = StateDir.open(config.state_dir)
+        try:
+            for name in config.pipelines:
+                self.workers[name] = self._worker(name)
+        except BaseException:
+            self._state_dir.close()
+            raise
+
+    def _worker(self, name: str) -> Worker:
+        config, settings = self.config, self.config.pipelines[name]
+        pipeline = Pipeline(name, settings)
+        store = Store.open(self._state_dir.path / f"{name}.db", schema=pipeline.schema)
+        store.register(settings.outputs)
+        sources = {
+            source: self._source(source, pipeline) for source in settings.sources
+        }
+        couriers = [Courier(sink, self._sink(sink), store) for sink in settings.outputs]
+        return Worker(pipeline, sources, store, couriers, Refused(name, config.dead_letter))
+
+    def _source(self, name: str, pipeline: Pipeline) -> Source:
+        connector = self.config.sources[name]
+        kind: Any = connectors.sources.load(connector.type)
+        source: Source = kind(name, connector.options, pipeline.layout, self._clock)
+        return source
+
+    def _sink(self, name: str) -> Sink:
+        connector = self.config.outputs[name]
+        kind: Any = connectors.sinks.load(connector.type)
+        sink: Sink = kind(name, connector.options)
+        return sink
+
+    def start(self) -> None:
+        """Start every pipeline and wait until all have taken up their state."""
+        for worker in self.workers.values():
+            worker.start()
+        for worker in self.workers.values():
+            worker.ready.wait()
+        self._check()
+        log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
+
+    def run(self, *, once: bool = False, while_running: Callable[[], None] | None = None) -> None:
+        """Run until a signal or `stop`, or with `once` until all sources have ended.
+
+        Without `once` a pipeline whose sources have all ended leaves the daemon waiting, so that a
+        supervisor does not start it over and over.
+
+        Raises
+        ------
+        Exception
+            Whatever broke a pipeline.
+        """
+        try:
+            self.start()
+            while not self._stop.wait(0.05):
+                self._check()
+                if while_running is not None:
+                    while_running()
+                if once and not any(worker.is_alive() for worker in self.workers.values()):
+                    break
+        finally:
+            self._end()
+        self._check()
+
+    def stop(self) -> None:
+        """Drain, save and end."""
+        self._stop.set()
+
+    def answer_signals(self) -> None:
+        """Let SIGTERM and SIGINT drain and end; the second one ends at once."""
+
+        def handle(number: int, _frame: FrameType | None) -> None:
+            self._signals += 1
+            if self._signals > 1:
+                os._exit(128 + number)
+            self._stop.set()
+
+        signal.signal(signal.SIGTERM, handle)
+        signal.signal(signal.SIGINT, handle)
+
+    def _check(self) -> None:
+        for worker in self.workers.values():
+            if worker.failure is not None:
+                raise worker.failure
+
+    def _end(self) -> None:
+        for worker in self.workers.values():
+            worker.stop()
+        deadline = time.monotonic() + _DRAIN_S
+        for name, worker in self.workers.items():
+            if worker.ident is not None:
+                worker.join(max(deadline - time.monotonic(), 0.1))
+            progress = worker.progress
+            log.info(
+                "stopped", pipeline=name, records=progress.records, refused=progress.refused,
+                redeliveries=progress.skipped, alerts=progress.alerts,
+            )  # fmt: skip
+        self._state_dir.close()
+
+
+def check_stdin(config: Config) -> None:
+    """Refuse a configuration in which two sources read the one standard input."""
+    readers = [name for name, source in config.sources.items() if source.type == "stdin"]
+    if len(readers) > 1:
+        problem = Problem(f"sources.{readers[1]}", "only one source can read standard input", "remove one")
+        raise ConfigError([problem], config.file)
+
+
+def counts(workers: Mapping[str, Worker]) -> dict[str, int]:
+    """Return the sums over all pipelines of what `Progress` counts."""
+    names = ("records", "refused", "skipped", "alerts", "anomalies", "open_alerts")
+    return {name: sum(getattr(worker.progress, name) for worker in workers.values()) for name in names}

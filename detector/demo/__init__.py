@@ -1,0 +1,1 @@
+"""`kyori demo`: a broker, a real server's sensors replayed over it, and the daemon itself."""

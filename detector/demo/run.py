@@ -1,0 +1,146 @@
+"""The demo from start to end: broker, daemon, replay, figures."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.config.load import load_text
+from detector.daemon import Daemon
+from detector.demo.broker import Broker
+from detector.demo.replay import Replay
+from detector.demo.show import shown
+from detector.demo.summary import Summary, read_episodes, read_incidents, summarise, timestamp
+from detector.errors import KyoriError
+from detector.registry import DISTANCES, sink_options, source_options
+
+TOPIC = "datacentre/omi-11/metrics"
+SPEED = 120.0
+"""Records a second, which brings the bundled file to its end in about 36 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the demo leaves behind: its figures, its directory, and the alerts in it."""
+
+    summary: Summary
+    directory: Path
+    alerts_file: Path
+
+
+def examples() -> Path:
+    """Return the directory of the bundled examples: in the wheel, or in the checkout."""
+    packaged = Path(__file__).parents[1] / "_examples"
+    found = packaged if packaged.is_dir() else Path(__file__).parents[2] / "examples"
+    if not (found / "demo.yaml").is_file():
+        raise KyoriError(f"the bundled examples are not at {found}; install kyori again")
+    return found
+
+
+def run(*, for_s: float | None, speed: float, keep: bool, live: bool) -> Outcome:
+    """Run the demo.
+
+    Parameters
+    ----------
+    for_s : float or None
+        Seconds of replay; None: the whole file.
+    speed : float
+        Records a second.
+    keep : bool
+        Leave the state beside the alerts file.
+    live : bool
+        Draw a live panel on stderr, instead of plain lines.
+    """
+    data = examples()
+    directory = Path(tempfile.mkdtemp(prefix="kyori-demo-"))
+    alerts_file = directory / "alerts.jsonl"
+    with Broker() as broker:
+        environ = {
+            "KYORI_DEMO_DIR": str(directory),
+            "KYORI_DEMO_BROKER": f"mqtt://127.0.0.1:{broker.port}",
+        }
+        config = load_text(
+            (data / "demo.yaml").read_bytes(), "demo.yaml", source_options(), sink_options(), DISTANCES,
+            environ=environ,
+        )  # fmt: skip
+        daemon = Daemon(config)
+        daemon.answer_signals()
+        worker = daemon.workers["server"]
+        replay = Replay(data / "asd" / "omi-11.csv", broker.port, TOPIC, speed, for_s)
+        with shown(replay, worker.progress, live=live) as screen:
+            follower = _Follower(daemon, replay)
+
+            def each() -> None:
+                follower.step()
+                screen.update()
+
+            daemon.run(while_running=each)
+        replay.halt()
+    records = worker.progress.records
+    if not keep:
+        shutil.rmtree(directory / "state", ignore_errors=True)
+    if not records:
+        raise KyoriError("the demo was ended before its first record")
+    end = timestamp(replay.last_time)
+    summary = summarise(
+        records, timestamp(replay.first_time), end, read_incidents(data / "asd" / "omi-11.incidents.csv"),
+        read_episodes(alerts_file, end),
+    )  # fmt: skip
+    return Outcome(summary, directory, alerts_file)
+
+
+class _Follower:
+    """Starts the replay when the daemon is connected, and stops the daemon when all has arrived."""
+
+    _PATIENCE_S = 20.0
+
+    def __init__(self, daemon: Daemon, replay: Replay) -> None:
+        self._daemon, self._replay = daemon, replay
+        self._worker = daemon.workers["server"]
+        self._since = time.monotonic()
+
+    def step(self) -> None:
+        """Look, and do what is due."""
+        now = time.monotonic()
+        if self._replay.ident is None:
+            if self._worker.connected:
+                self._replay.start()
+            elif now - self._since > self._PATIENCE_S:
+                raise KyoriError("the demo's daemon could not connect to the demo's broker")
+            return
+        if self._replay.is_alive():
+            self._since = now
+            return
+        if self._worker.progress.records >= self._replay.published or now - self._since > self._PATIENCE_S:
+            self._daemon.stop()
+
+
+def print_summary(outcome: Outcome, *, keep: bool) -> None:
+    """Write the figures and what to do next to stdout."""
+    summary = outcome.summary
+    delay = summary.median_delay
+    lines = [
+        "",
+        f"records            {summary.records} ({summary.days:.1f} days of one server, 19 metrics)",
+        f"incidents          {len(summary.found)} of {len(summary.incidents)} found, "
+        f"{len(summary.incidents) - len(summary.found)} missed",
+        f"false alerts       {summary.false_alerts} ({summary.false_alerts_per_day:.2f} a day)",
+        f"time to detect     {'-' if delay is None else f'{delay / 60:.0f} min (median)'}; records come every 5 min",
+        f"time in alarm      {summary.in_alarm:.1%}",
+        f"alerts             {outcome.alerts_file}",
+    ]
+    if keep:
+        lines.append(f"state              {outcome.directory / 'state'}")
+    lines += [
+        "",
+        "What to try next:",
+        "  kyori init --from csv YOUR.csv > config.yaml    a configuration for your data",
+        "  kyori run                                       the daemon, with ./config.yaml",
+        "  kyori score YOUR.csv --output scores.csv        a score for every row",
+        "",
+    ]
+    sys.stdout.write("\n".join(lines))

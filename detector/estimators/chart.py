@@ -1,0 +1,115 @@
+"""One model by itself, without keys, times and episodes: what both ways in share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector import row
+from detector.contracts import Floats
+from detector.model import Model, Scores
+from detector.settings import Detector
+
+
+def flat_settings(
+    *,
+    distance: str,
+    memory: int | str,
+    shrink: float | str,
+    floor: float,
+    warmup: int | str,
+    learn_from: str,
+    accept_shift_after: int,
+    threshold: str,
+    rate: float | str,
+) -> Detector:
+    """Return the settings that an estimator's parameters mean.
+
+    Raises
+    ------
+    ValueError
+        A value is not possible, or `memory` is a duration: there is no time here to measure it by.
+    """
+    settings = Detector.model_validate(
+        {
+            "distance": distance,
+            "memory": memory,
+            "covariance": {"shrink": shrink, "floor": floor},
+            "warmup": warmup,
+            "learn_from": learn_from,
+            "accept_shift_after": accept_shift_after,
+            "threshold": {"kind": threshold, "value": rate},
+        }
+    )
+    if isinstance(settings.memory, float):
+        raise ValueError(f"memory={memory!r}: records have no time here; write forever or a number of records")
+    return settings
+
+
+class Chart:
+    """A model and its state.
+
+    Parameters
+    ----------
+    settings : Detector
+        What is normal, and how far is too far.
+    d : int
+        Number of features.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (1, width)
+        The state; see `detector.row`.
+    """
+
+    def __init__(self, settings: Detector, d: int) -> None:
+        self.settings = settings
+        self.d = d
+        self._make_models()
+        self.rows: Floats = self._learner.fresh()[None, :].copy()
+
+    def _make_models(self) -> None:
+        self._learner = Model(self.settings, self.d)
+        # What was learned was the warm-up: who asks for a verdict now gets one.
+        self._judge = Model(self.settings.model_copy(update={"warmup": 1}), self.d)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": self.settings, "d": self.d, "rows": self.rows}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_models()
+
+    def judge(self, X: Floats) -> Scores:
+        """Judge each record by itself against what is known now; learn nothing.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            NaN = missing.
+        """
+        clock = np.full(len(X), self.rows[0, row.CLOCK])
+        return self._judge.run(self.rows, _first(X), _plain(X), clock, frozen=True)
+
+    def learn(self, X: Floats) -> Scores:
+        """Score, judge and learn records in order; a record without any value is passed over.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            NaN = missing.
+        """
+        X = _plain(X[~np.isnan(X).all(axis=1)])
+        clock = self.rows[0, row.SEEN] + 1.0 + np.arange(len(X))
+        return self._learner.run(self.rows, _first(X), X, clock)
+
+
+def _first(X: Floats) -> NDArray[np.int64]:
+    return np.zeros(len(X), np.int64)
+
+
+def _plain(X: Floats) -> Floats:
+    """Return X as the kernels take it: float64, C order, writable, no subclass."""
+    return np.require(X, np.float64, ["C", "W", "E"])

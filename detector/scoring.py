@@ -1,0 +1,268 @@
+"""`kyori score`: a file through the pipeline, one row out for each row in."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import glob
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import structlog
+from pydantic import ValidationError
+
+import connectors.sources
+from connectors.decode.sniff import sniff
+from connectors.sniffing import sniff_file
+from detector.config.load import load
+from detector.contracts import Batch, Layout, Source
+from detector.errors import EndOfInput, KyoriError
+from detector.pipeline import Pipeline, Result
+from detector.refused import Refused
+from detector.registry import DISTANCES, sink_options, source_options
+from detector.settings import Pipeline as Settings
+
+log = structlog.get_logger()
+
+COLUMNS = ("time", "key", "score", "level", "p", "anomaly", "top")
+_SNIFFED_BYTES = 1 << 20
+_ROWS = 10_000
+_NAMED = 3
+
+
+@dataclass(slots=True)
+class Job:
+    """What to score, and by what.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        Has seen nothing yet.
+    source : Source
+        Not opened yet.
+    size : int or None
+        Bytes of the input, where they are known.
+    """
+
+    pipeline: Pipeline
+    source: Source
+    size: int | None
+
+
+def prepare(
+    name: str,
+    config: Path | None,
+    pipeline: str | None,
+    key: str | None,
+    time: str | None,
+    features: str | None,
+) -> Job:
+    """Find out what is in the input and how to score it.
+
+    Parameters
+    ----------
+    name : str
+        A path, or ``-`` for standard input.
+    config, pipeline : optional
+        A configuration file, and which of its pipelines.
+    key, time, features : optional
+        Columns; `features` separated by commas.
+    """
+    if name != "-" and not Path(name).is_file():
+        raise KyoriError(f"{name}: no such file")
+    stream = _stdin() if name == "-" else None
+    prefix = _head(stream.read, _SNIFFED_BYTES) if stream else b""
+    if config is not None:
+        settings = _from_config(config, pipeline, key, time, features)
+    else:
+        settings = _from_input(name, prefix, key, time, features)
+    made = Pipeline("score", settings)
+    if stream is not None:
+        return Job(made, _stream_source(made.layout, stream, prefix), None)
+    return Job(made, _file_source(made.layout, name), Path(name).stat().st_size)
+
+
+def _stdin() -> io.RawIOBase:
+    raw = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    return raw  # type: ignore[no-any-return]
+
+
+def _head(read: Callable[[int], bytes | None], size: int) -> bytes:
+    """Return the first bytes of a stream: enough to see many rows, less where it ends before."""
+    head = b""
+    while len(head) < size and (part := read(size - len(head))):
+        head += part
+    return head
+
+
+def _from_config(
+    config: Path, pipeline: str | None, key: str | None, time: str | None, features: str | None
+) -> Settings:
+    if key or time or features:
+        raise KyoriError("--key, --time and --features are the configuration's; leave them out with --config")
+    pipelines = load(config, source_options(), sink_options(), DISTANCES).pipelines
+    if pipeline is None and len(pipelines) > 1:
+        raise KyoriError(f"{config} has several pipelines; choose one: --pipeline {'|'.join(pipelines)}")
+    if pipeline is not None and pipeline not in pipelines:
+        raise KyoriError(f"{config} has no pipeline {pipeline}; it has: {', '.join(pipelines)}")
+    return pipelines[pipeline or next(iter(pipelines))]
+
+
+def _from_input(name: str, prefix: bytes, key: str | None, time: str | None, features: str | None) -> Settings:
+    """Take numeric columns as features and a column named like a time as the time."""
+    found = sniff(prefix, None) if name == "-" else sniff_file(Path(name))
+    chosen = [column.strip() for column in features.split(",")] if features else list(found.numbers)
+    for column in [*(chosen if features else []), *([key] if key else []), *([time] if time else [])]:
+        if found.columns and column not in found.columns and column not in found.numbers:
+            raise KyoriError(f"{name}: there is no column {column!r}; it has: {', '.join(found.columns)}")
+    time = time or found.time
+    chosen = [column for column in chosen if features or column not in (key, time)]
+    if found.labels and not features:
+        log.warning("label_columns_left_out", columns=found.labels, remedy="name them in --features to use them")
+    if not chosen:
+        # Nothing to score by, yet every row has its answer: refused, for want of a number.
+        log.warning("no_numeric_columns", input=name, remedy="name them with --features")
+        chosen = list(found.columns[:1]) or ["value"]
+    try:
+        return Settings.model_validate(
+            {
+                "key": "{" + key + "}" if key else "",
+                "record": {"features": [{"name": column} for column in chosen], "time": time},
+            }
+        )
+    except ValidationError as error:
+        reasons = "; ".join(problem["msg"] for problem in error.errors())
+        raise KyoriError(f"{name}: {reasons}") from None
+
+
+def _file_source(layout: Layout, name: str) -> Source:
+    kind: Any = connectors.sources.load("file")
+    source: Source = kind("input", kind.Options(paths=(glob.escape(name),)), layout)
+    return source
+
+
+def _stream_source(layout: Layout, stream: io.RawIOBase, prefix: bytes) -> Source:
+    from connectors.sources.stdin import StdinOptions, StreamSource  # noqa: PLC0415
+
+    return StreamSource("-", StdinOptions(), layout, stream, prefix)  # type: ignore[arg-type]
+
+
+def score(job: Job, output: Path | None) -> None:
+    """Write one row for each row of the input, in order.
+
+    Parameters
+    ----------
+    job : Job
+        What `prepare` returned.
+    output : Path or None
+        JSON Lines if it ends in ``.jsonl``, ``.ndjson`` or ``.json``, else CSV; None: CSV to stdout.
+    """
+    refused = Refused("score", None)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(_writer(output))
+        write = _json_lines if output and output.suffix in (".jsonl", ".ndjson", ".json") else _csv_lines
+        if write is _csv_lines:
+            file.write(",".join(COLUMNS) + "\n")
+        advance = stack.enter_context(_progress(job))
+        job.source.open(b"")
+        stack.callback(job.source.close)
+        for batch in _batches(job.source):
+            result = job.pipeline.process(batch)
+            refused.note([*batch.rejected, *result.rejected], result.faults)
+            file.write(write(_rows(batch, result, job.pipeline)))
+            advance(batch)
+
+
+def _writer(output: Path | None) -> contextlib.AbstractContextManager[TextIO]:
+    if output is None:
+        return contextlib.nullcontext(sys.stdout)
+    try:
+        return output.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise KyoriError(f"{output}: cannot be written: {error.strerror}") from None
+
+
+def _batches(source: Source) -> Iterator[Batch]:
+    while True:
+        try:
+            batch = source.read(_ROWS, 1.0)
+        except EndOfInput:
+            return
+        if batch is not None:
+            yield batch
+
+
+def _rows(batch: Batch, result: Result, pipeline: Pipeline) -> list[list[Any]]:
+    """Return the rows of a batch as lists of `COLUMNS`, the refused ones in their places."""
+    scores, used = result.scores, result.used
+    times = _times(batch)
+    rows: list[list[Any]] = [[times[i], batch.key[i], None, None, None, 0, ""] for i in range(len(batch))]
+    silent = np.isnan(scores.level)
+    columns = (used.tolist(), scores.score.tolist(), scores.level.tolist(), scores.p.tolist(), silent.tolist())
+    for i, distance, level, p, quiet in zip(*columns, strict=True):
+        rows[i][2] = distance
+        if not quiet:
+            rows[i][3:5] = level, p
+    for place in np.flatnonzero(scores.anomaly).tolist():
+        rows[used[place]][5:] = 1, _top(scores.shares[place], pipeline)
+    for rejected in reversed(batch.rejected):
+        rows.insert(rejected.row, [None, "", None, None, None, 0, ""])
+    return rows
+
+
+def _times(batch: Batch) -> list[str | None]:
+    """Return event times as ISO 8601 in UTC, None where there is none."""
+    known = np.isfinite(batch.time) & (np.abs(batch.time) < 2e11)
+    micros = np.where(known, batch.time, 0.0) * 1e6
+    text = np.datetime_as_string(np.round(micros).astype("datetime64[us]"), unit="us").tolist()
+    return [
+        one.removesuffix(".000000") + "Z" if usable else None
+        for one, usable in zip(text, known.tolist(), strict=True)
+    ]
+
+
+def _top(shares: np.ndarray, pipeline: Pipeline) -> str:
+    """Return the features with the largest shares, as ``vibration=0.81;flow=0.12``."""
+    order = np.argsort(-shares, kind="stable")[:_NAMED].tolist()
+    named = [j for rank, j in enumerate(order) if rank == 0 or shares[j] >= 0.1]
+    return ";".join(f"{pipeline.vector.features[j].name}={shares[j]:.2f}" for j in named)
+
+
+def _csv_lines(rows: Sequence[Sequence[Any]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()
+
+
+def _json_lines(rows: Sequence[Sequence[Any]]) -> str:
+    return "".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n" for row in rows)
+
+
+@contextlib.contextmanager
+def _progress(job: Job) -> Iterator[Callable[[Batch], None]]:
+    """Show on a terminal how far it is; yield what is to be called after each batch."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=job.size, rows=0)
+        rows = 0
+
+        def advance(batch: Batch) -> None:
+            nonlocal rows
+            rows += len(batch) + len(batch.rejected)
+            offset = json.loads(batch.position or b"0")
+            done = offset.get("offset", 0) if isinstance(offset, dict) else 0
+            bar.update(task, completed=min(done, job.size or done), rows=rows)
+
+        yield advance

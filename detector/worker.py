@@ -1,0 +1,263 @@
+"""One thread a pipeline: read, decide, commit, acknowledge, and only then deliver.
+
+The order is the promise. Positions, models and alerts of a batch are stored in one transaction; what
+the source is told afterwards, and what the sinks get afterwards, can both be repeated from there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+
+from detector import codec
+from detector.contracts import Alert, Batch, Floats, Source
+from detector.courier import Courier
+from detector.errors import EndOfInput, StateError
+from detector.failpoints import failpoint
+from detector.pipeline import Pipeline
+from detector.refused import Refused
+from detector.store import Store
+
+log = structlog.get_logger()
+
+_MOST_ROWS = 10_000
+_COMMIT_WITHIN_S = 0.05
+_LOOK_S = 0.2
+_MOST_UNDELIVERED = 100_000
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a pipeline has done since it started; written by its worker, read by whoever shows it.
+
+    Attributes
+    ----------
+    records, refused, skipped : int
+        Scored records, refused records, recognised redeliveries.
+    alerts, anomalies : int
+        Episodes opened, and records beyond the threshold.
+    open_alerts : int
+        Episodes open now.
+    levels : deque of float
+        The highest level of each of the last batches; 0 while silent.
+    last_alert : Alert or None
+        The newest.
+    """
+
+    records: int = 0
+    refused: int = 0
+    skipped: int = 0
+    alerts: int = 0
+    anomalies: int = 0
+    open_alerts: int = 0
+    levels: deque[float] = field(default_factory=lambda: deque(maxlen=512))
+    last_alert: Alert | None = None
+
+
+@dataclass(slots=True)
+class _Uncommitted:
+    """What has been decided and is not stored yet."""
+
+    positions: dict[str, bytes] = field(default_factory=dict)
+    rows: dict[str, bytes] = field(default_factory=dict)
+    alerts: list[Alert] = field(default_factory=list)
+    tokens: list[tuple[Source, object]] = field(default_factory=list)
+    since: float = 0.0
+
+
+class Worker(threading.Thread):
+    """Runs one pipeline until its sources end, it is told to stop, or something breaks.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fresh; its state is taken from `store`.
+    sources : mapping of str to Source
+        Not opened yet, by name.
+    store : Store
+        Of this pipeline.
+    couriers : sequence of Courier
+        Not started yet.
+    refused : Refused
+        Counts what could not be used.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        sources: Mapping[str, Source],
+        store: Store,
+        couriers: Sequence[Courier],
+        refused: Refused,
+    ) -> None:
+        super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
+        self.pipeline = pipeline
+        self.progress = Progress()
+        self.ready = threading.Event()
+        self.failure: BaseException | None = None
+        self._sources = dict(sources)
+        self._store = store
+        self._couriers = couriers
+        self._refused = refused
+        self._halt = threading.Event()
+        self._waiting = _Uncommitted()
+
+    @property
+    def connected(self) -> bool:
+        """Whether every source is; one that has nothing to connect to always is."""
+        return all(getattr(source, "connected", True) for source in self._sources.values())
+
+    def stop(self) -> None:
+        """Commit what was read, deliver what can be, and end."""
+        self._halt.set()
+
+    def run(self) -> None:
+        """Do all of it; what breaks is kept in `failure`."""
+        try:
+            self._restore()
+            for courier in self._couriers:
+                courier.start()
+                courier.wake()
+            self.ready.set()
+            self._read_all()
+            self._commit()
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.ready.set()
+            for source in self._sources.values():
+                source.close()
+            self._finish_couriers()
+            self._store.close()
+
+    def _restore(self) -> None:
+        """Take up the saved state, and open the sources where it left them."""
+        pipeline, saved = self.pipeline, self._store.load()
+        if saved.schema != pipeline.schema:
+            self._store.adopt(pipeline.schema)
+            log.warning(
+                "models_of_other_features",
+                pipeline=pipeline.name,
+                remedy="features or distance changed: learning starts anew, sources go on where they were",
+            )
+        else:
+            width = len(pipeline.pool.rows[0])
+            schema = bytes.fromhex(pipeline.schema)
+            rows = {key: codec.decode_row(data, schema, width) for key, data in saved.rows.items()}
+            pipeline.restore(rows, saved.meta.get("open_alerts", b""))
+            log.info("state_loaded", pipeline=pipeline.name, keys=len(rows))
+        for name, source in self._sources.items():
+            source.open(saved.positions.get(name, b""))
+
+    def _read_all(self) -> None:
+        live = dict(self._sources)
+        while live and not self._halt.is_set():
+            if self._held_up():
+                continue
+            for name, source in list(live.items()):
+                try:
+                    batch = source.read(_MOST_ROWS, self._patience() / len(live))
+                except EndOfInput:
+                    del live[name]
+                    continue
+                if batch is not None:
+                    self._take(name, source, batch)
+                if self._due():
+                    self._commit()
+
+    def _take(self, name: str, source: Source, batch: Batch) -> None:
+        result = self.pipeline.process(batch)
+        waiting, progress = self._waiting, self.progress
+        if not waiting.positions:
+            waiting.since = time.monotonic()
+        waiting.positions[name] = batch.position
+        waiting.alerts += result.alerts
+        waiting.tokens.append((source, batch.token))
+        rejected = [*batch.rejected, *result.rejected]
+        self._refused.note(rejected, result.faults)
+        progress.records += len(result.used)
+        progress.refused += len(rejected)
+        progress.skipped += batch.skipped
+        progress.anomalies += int(result.scores.anomaly.sum())
+        progress.alerts += sum(alert.status == "open" for alert in result.alerts)
+        progress.open_alerts = len(self.pipeline.open_alerts)
+        progress.last_alert = result.alerts[-1] if result.alerts else progress.last_alert
+        progress.levels.append(_highest(result.scores.level))
+
+    def _due(self) -> bool:
+        """Return whether to commit now: an alert never waits, anything else 50 ms at most."""
+        waiting = self._waiting
+        if not waiting.positions:
+            return False
+        return bool(waiting.alerts) or time.monotonic() - waiting.since >= _COMMIT_WITHIN_S
+
+    def _patience(self) -> float:
+        """Return how long reading may wait."""
+        if not self._waiting.positions:
+            return _LOOK_S
+        return max(self._waiting.since + _COMMIT_WITHIN_S - time.monotonic(), 0.0)
+
+    def _commit(self) -> None:
+        """Store what was decided, retrying while the disk does not let us; then acknowledge."""
+        waiting = self._waiting
+        if not waiting.positions:
+            return
+        rows, open_alerts = self.pipeline.state()
+        schema = bytes.fromhex(self.pipeline.schema)
+        waiting.rows |= {key: codec.encode_row(row, schema) for key, row in rows.items()}
+        delay = 0.5
+        while True:
+            try:
+                self._store.commit(
+                    positions=waiting.positions,
+                    rows=waiting.rows,
+                    alerts=waiting.alerts,
+                    meta={"open_alerts": open_alerts},
+                )
+                break
+            except StateError as error:
+                log.error("cannot_store", pipeline=self.pipeline.name, error=str(error), retry_s=delay)
+                if self._halt.wait(delay):
+                    raise
+                delay = min(2 * delay, 10.0)
+        if delay > 0.5:
+            log.info("stored_again", pipeline=self.pipeline.name)
+        for source, token in waiting.tokens:
+            source.ack(token)
+        failpoint("after_ack")
+        if waiting.alerts:
+            for courier in self._couriers:
+                courier.wake()
+        self._waiting = _Uncommitted()
+
+    def _held_up(self) -> bool:
+        """Stop reading while too many alerts wait on disk: the sources hold what we do not take."""
+        dead = next((courier for courier in self._couriers if courier.failure), None)
+        if dead is not None:
+            raise RuntimeError(f"sink {dead.sink_name} died") from dead.failure
+        if not self._couriers or self.progress.alerts < _MOST_UNDELIVERED:
+            return False
+        backlog = self._store.backlog()
+        if backlog < _MOST_UNDELIVERED:
+            return False
+        log.warning("reading_stopped", pipeline=self.pipeline.name, undelivered_alerts=backlog)
+        self._halt.wait(1.0)
+        return True
+
+    def _finish_couriers(self) -> None:
+        deadline = time.monotonic() + 5.0
+        for courier in self._couriers:
+            if courier.ident is not None and not courier.finish(max(deadline - time.monotonic(), 0.1)):
+                log.warning("alerts_kept_for_next_start", sink=courier.sink_name)
+
+
+def _highest(level: Floats) -> float:
+    """Return the highest level of a batch; 0 while all are silent."""
+    known = level[~np.isnan(level)]
+    return float(known.max()) if len(known) else 0.0

@@ -1,0 +1,61 @@
+"""What the tests of the MQTT source and sink share."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from connectors.mqtt.source_options import Options
+from connectors.sources.mqtt import MqttSource
+from detector.contracts import Batch, Layout
+from tests.brokers import Broker, wait_until
+
+LAYOUT = Layout(("value",), key="{site}")
+
+
+def source(url: str | Broker, resume: bytes = b"", layout: Layout = LAYOUT, **more: Any) -> MqttSource:
+    """Return an opened source; `wait_until` it is connected before publishing."""
+    settings = {"type": "mqtt", "client_id": "test", "topics": {"in/+site": 1}, **more}
+    settings.setdefault("url", url.url if isinstance(url, Broker) else url)
+    made = MqttSource("plant", Options(**settings), layout)
+    made.open(resume)
+    return made
+
+
+def connected(url: str | Broker, resume: bytes = b"", **more: Any) -> MqttSource:
+    """Return a source that is subscribed."""
+    made = source(url, resume, **more)
+    wait_until(lambda: made.connected)
+    return made
+
+
+def drain(
+    reading: MqttSource, records: int, timeout_s: float = 15.0, max_rows: int = 1000, *, ack: bool = True
+) -> list[Batch]:
+    """Read until so many records came, used or rejected or skipped; acknowledge each batch."""
+    batches: list[Batch] = []
+    end = time.monotonic() + timeout_s
+    while sum(map(received, batches)) < records:
+        assert time.monotonic() < end, f"{sum(map(received, batches))} of {records} came"
+        batch = reading.read(max_rows, 0.2)
+        if batch is not None:
+            batches.append(batch)
+            if ack:
+                reading.ack(batch.token)
+    return batches
+
+
+def received(batch: Batch) -> int:
+    return len(batch) + len(batch.rejected) + batch.skipped
+
+
+def values(batches: list[Batch]) -> list[float]:
+    return [float(value) for batch in batches for value in batch.columns["value"]]
+
+
+def skipped(batches: list[Batch]) -> int:
+    return sum(batch.skipped for batch in batches)
+
+
+def json_values(numbers: range) -> list[str]:
+    return [f'{{"value": {number}}}' for number in numbers]
