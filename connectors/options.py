@@ -38,7 +38,12 @@ def parse_size(value: object) -> object:
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(json_schema_extra={"type": ["string"]})]
-Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+_SizeText = Annotated[str, Field(pattern=r"^\s*\d+\s*(B|KiB|MiB|GiB)\s*$")]
+Size = Annotated[
+    int,
+    Field(gt=0),
+    BeforeValidator(parse_size, json_schema_input_type=Annotated[int, Field(gt=0)] | _SizeText),
+]
 
 
 class Options(BaseModel):

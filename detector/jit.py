@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -17,6 +19,25 @@ Bools1 = types.Array(types.boolean, 1, "C")
 _warned = False
 
 
+def _version() -> str:
+    """Return a digest of every source file that ends up in compiled code.
+
+    numba looks only at the file of the function itself before it takes compiled code from the disk. A
+    kernel would go on running the old version of whatever it calls, after an update for instance.
+    """
+    package = Path(__file__).parent
+    folders = ("kernel", "reference", "verdict", "metric", "features", "alerts")
+    files = [package / "jit.py", package / "row.py"]
+    files += [file for folder in folders for file in sorted((package / folder).rglob("*.py"))]
+    digest = hashlib.blake2b(digest_size=6)
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+_VERSION = _version()
+
+
 def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator that compiles a function; no fastmath, so one row = many rows bit for bit.
 
@@ -26,6 +47,7 @@ def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         global _warned  # noqa: PLW0603 - one warning a process is the point
+        function.__qualname__ += f"_{_VERSION}"  # names the file of the compiled code
         try:
             return numba.njit(*signature, cache=True, error_model="numpy", nogil=True)(function)
         except RuntimeError as error:

@@ -39,7 +39,9 @@ OPENED_RECORD = 20  # and the record number
 PEAK = 21  # highest level since it opened
 NOTICE = 22  # stream's time of the last notice
 EPISODES = 23  # episodes so far
-SCALARS = 24
+# verdict, continued
+TAIL_CLOCK = 24  # the stream's time of the last score seen by the tail
+SCALARS = 25
 
 
 def width(d: int, *, full: bool, extra: int = 0) -> int:

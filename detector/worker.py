@@ -168,7 +168,7 @@ class Worker(threading.Thread):
                     continue
                 if batch is not None:
                     self._take(name, source, batch)
-                if self._due():
+                if batch is None or self._due():
                     self._commit()
 
     def _take(self, name: str, source: Source, batch: Batch) -> None:

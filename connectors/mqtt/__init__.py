@@ -5,5 +5,6 @@ source_options  what the source subscribes to, and how it keeps its promises
 topics          topic filters with named wildcards; safe topic names for alerts
 client          makes paho's client: version, session, TLS
 link            one connection, kept up: backoff, takeovers, what cannot be mended
+takeovers       tells a fight over a client id from connections that just break
 inbox           received and not yet acknowledged: epochs, redeliveries, the window
 """

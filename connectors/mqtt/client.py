@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable
 
@@ -23,10 +24,29 @@ class LinkError(KyoriError):
     """A file of the TLS settings cannot be used."""
 
 
+class _LastError(logging.Handler):
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
+
+
 class WatchedClient(Client):
     """paho's client, whose thread cannot end unnoticed: `on_end` is told why."""
 
     on_end: Callable[[str], None]
+
+    def keep_errors(self) -> None:
+        """Keep the text of the last error of the socket, which paho's callbacks do not tell."""
+        self._kept = _LastError(logging.ERROR)
+        logger = logging.Logger("paho", logging.ERROR)  # nobody else shall hear it
+        logger.addHandler(self._kept)
+        self.enable_logger(logger)
+
+    def last_error(self) -> str:
+        """Return that text and forget it; "" where there was none."""
+        text, self._kept.text = self._kept.text, ""
+        return text
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
         """Run in paho's thread until it ends, for whatever reason."""
@@ -51,6 +71,7 @@ def make_client(options: Connection, *, clean: bool) -> WatchedClient:
         protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
         manual_ack=True,
     )
+    client.keep_errors()
     if options.username is not None:
         password = options.password.get_secret_value() if options.password else None
         client.username_pw_set(options.username, password)

@@ -24,10 +24,10 @@ second copy would be taken for the older message.
 
 Brokers overrun the window: MQTT 3.1.1 has none in the protocol, and Mosquitto 2.0.11 sends several
 times the Receive Maximum of MQTT 5 while acknowledgements are under way (measured: 7 times; its issue 2301).
-Therefore a batch takes no more messages than the window, however many wait, and the ring holds
-`RING_WINDOWS` windows. If even `CAPACITY` is exceeded, messages are shed: what does not fit is not kept,
-nor anything after it, and once all that was kept is acknowledged, a new connection makes the broker send
-the rest again. Nothing blocks, memory stays bounded, and nothing is lost.
+Therefore no more messages than the window are taken unacknowledged, however many wait, and the ring
+holds `RING_WINDOWS` windows. If even `CAPACITY` is exceeded, messages are shed: what does not fit is not
+kept, nor anything after it, and once all that was kept is acknowledged, a new connection makes the
+broker send the rest again. Nothing blocks, memory stays bounded, and nothing is lost.
 
 What is left: a broker that gives a packet id out again soon, and for a message with the very same topic
 and payload, while we are killed before we read that message, makes us take it for the older one.
@@ -77,9 +77,9 @@ class Message:
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Token:
-    """What acknowledges one batch: packet ids, and the epoch they are valid in."""
+    """What acknowledges one batch, once: packet ids, and the epoch they are valid in."""
 
     epoch: int
     mids: tuple[int, ...]
@@ -111,7 +111,7 @@ class Inbox:
         self._queue: deque[Message] = deque()
         self._bytes = 0
         self._ring: OrderedDict[int, bytes] = OrderedDict()
-        self._epoch = self._session = self._unacked = 0
+        self._epoch = self._session = self._unacked = self._taken = 0
         self._live = self._shedding = self._changed = False
 
     # --- paho's thread
@@ -120,7 +120,7 @@ class Inbox:
         """Begin an epoch."""
         with self.ready:
             self._epoch += 1
-            self._unacked = 0
+            self._unacked = self._taken = 0
             self._live, self._shedding = True, False
             if session_present:
                 self._drop_unread()
@@ -176,10 +176,21 @@ class Inbox:
     # --- the reader's thread
 
     def wait(self, timeout_s: float, otherwise: Callable[[], bool]) -> bool:
-        """Wait until there is something to read, or `otherwise` is true; tell whether there is."""
+        """Wait until there is something to read, or `otherwise` is true; tell whether there is.
+
+        It does not wait while only an acknowledgement can bring more: so the reader commits at once.
+        """
         with self.ready:
-            self.ready.wait_for(lambda: bool(self._queue) or self._changed or otherwise(), timeout_s)
-            return bool(self._queue) or self._changed
+            self.ready.wait_for(
+                lambda: self._readable() or self._changed or self._spent() or otherwise(), timeout_s
+            )
+            return self._readable() or self._changed
+
+    def _readable(self) -> bool:
+        return bool(self._queue) and (self._queue[0].qos == 0 or self._taken < self.window)
+
+    def _spent(self) -> bool:
+        return self._live and self._taken >= self.window
 
     def take(self, epoch: int | None = None) -> Message | None:
         """Return the next message of that epoch (None: of any), noted in the ring.
@@ -187,9 +198,11 @@ class Inbox:
         `Message.repeated` tells that it is a redelivery of one that was taken before.
         """
         with self.ready:
-            if not self._queue or epoch not in (None, self._queue[0].epoch):
+            if not self._readable() or epoch not in (None, self._queue[0].epoch):
                 return None
             message = self._queue.popleft()
+            if message.qos and message.epoch == self._epoch:
+                self._taken += 1
             self._bytes -= len(message.payload)
             if message.qos and message.session == self._session:
                 entry = message.mid.to_bytes(2, "big") + message.digest
@@ -207,11 +220,13 @@ class Inbox:
         the look at the epoch and the sending, and the packet id would acknowledge another message.
         """
         with self.ready:
+            mids, token.mids = token.mids, ()
             if not self._live or token.epoch != self._epoch:
-                self.counts["stale_acks"] += len(token.mids)
+                self.counts["stale_acks"] += len(mids)
                 return
-            self._unacked -= len(token.mids)
-            for mid in token.mids:
+            self._unacked -= len(mids)
+            self._taken -= len(mids)
+            for mid in mids:
                 send(mid)
 
     def starved(self) -> bool:

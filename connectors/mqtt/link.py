@@ -16,7 +16,6 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -29,17 +28,13 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from connectors.mqtt.client import LinkError, WatchedClient, make_client, make_properties
 from connectors.mqtt.options import Connection
+from connectors.mqtt.takeovers import TAKEN_OVER, Takeovers
 
 log = structlog.get_logger()
 
 BACKOFF_S = (1.0, 30.0)
 SHORT_LIFE_S = 10.0
 """A connection that broke sooner did not heal anything: the pauses go on growing."""
-
-TAKEN_OVER = 142
-TAKEOVERS = {5: 3, "3.1.1": 5}
-"""So many takeovers within a minute are a fight. MQTT 3.1.1 does not say why it closes: there, only
-connections that were accepted and closed within `SHORT_LIFE_S` count, and it takes more of them."""
 
 
 class Link:
@@ -69,6 +64,8 @@ class Link:
         Called when no longer connected, always before the next connection is tried.
     on_message, on_published : callable
         Called with paho's message; with packet id and error text ("" when the broker took it).
+    on_subscribed : callable
+        Called with the broker's answer to each filter of `subscribe`, in their order.
     """
 
     def __init__(
@@ -89,7 +86,7 @@ class Link:
         self.on_down: Callable[[], None] = lambda: None
         self.on_message: Callable[[MQTTMessage], None] = lambda _message: None
         self.on_published: Callable[[int, str], None] = lambda _mid, _error: None
-        self.on_subscribed: Callable[[int, list[ReasonCode]], None] = lambda _mid, _codes: None
+        self.on_subscribed: Callable[[list[ReasonCode]], None] = lambda _codes: None
         self._v5 = options.protocol == 5
         self._log = log.bind(connector=name, url=options.url, user=options.username)
         self._on_change = on_change
@@ -100,7 +97,7 @@ class Link:
         self._ever = self._stopping = self._answered = self._renewing = False
         self._attempts = 0
         self._since = 0.0
-        self._takeovers: deque[float] = deque()
+        self._takeovers = Takeovers()
 
     # --- life
 
@@ -159,21 +156,18 @@ class Link:
         if self._client is not None:
             self._client.ack(mid, 1)
 
-    def subscribe(self, filters: dict[str, int], *, retained: bool) -> int | None:
-        """Subscribe to all filters at once; `retained`: the broker may send retained messages first.
-
-        Returns the packet id that `on_subscribed` will tell the outcome of.
-        """
+    def subscribe(self, filters: dict[str, int], *, retained: bool) -> None:
+        """Subscribe to all filters at once; `retained`: the broker may send retained messages first."""
         if self._client is None:
-            return None
-        if self._v5:
-            # With a session that already has the subscription, retained messages would come again each time.
-            handling = (
-                SubscribeOptions.RETAIN_SEND_IF_NEW_SUB if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
-            )
-            wanted = [(text, SubscribeOptions(qos, retainHandling=handling)) for text, qos in filters.items()]
-            return self._client.subscribe(wanted)[1]
-        return self._client.subscribe(list(filters.items()))[1]
+            return
+        if not self._v5:
+            self._client.subscribe(list(filters.items()))
+            return
+        # With a session that already has the subscription, retained messages would come again each time.
+        known, never = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB, SubscribeOptions.RETAIN_DO_NOT_SEND
+        handling = known if retained else never
+        wanted = [(text, SubscribeOptions(qos, retainHandling=handling)) for text, qos in filters.items()]
+        self._client.subscribe(wanted)
 
     def unsubscribe(self, filters: list[str]) -> None:
         """Take subscriptions back that an earlier run left in the session."""
@@ -211,7 +205,7 @@ class Link:
         client.on_connect_fail = self._unreachable
         client.on_disconnect = self._disconnected
         client.on_message = lambda _client, _data, message: self.on_message(message)
-        client.on_subscribe = lambda _client, _data, mid, codes, _properties: self.on_subscribed(mid, codes)
+        client.on_subscribe = lambda _client, _data, _mid, codes, _properties: self.on_subscribed(codes)
         client.on_publish = lambda _client, _data, mid, code, _properties: self.on_published(
             mid, str(code) if code.is_failure else ""
         )
@@ -243,7 +237,7 @@ class Link:
         self._pause()
 
     def _disconnected(
-        self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: object
+        self, client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: object
     ) -> None:
         was_up = self._up.is_set()
         self._up.clear()
@@ -253,9 +247,16 @@ class Link:
             self._renewing, self._attempts = False, 0
             self._log.info("mqtt_reconnecting")
         elif was_up and not self._stopping:
-            self.problem = f"connection lost: {code}"
-            self._log.warning("mqtt_disconnected", reason=str(code), lived_s=round(lived, 1))
-            self._watch_takeovers(flags.is_disconnect_packet_from_server and code.value == TAKEN_OVER, lived)
+            told = flags.is_disconnect_packet_from_server
+            error = client.last_error() if isinstance(client, WatchedClient) else ""
+            closed = not told and not error and code.getName() == "Unspecified error"  # paho's word for it
+            reason = "closed by the broker" if closed else error or str(code)
+            self.problem = f"connection lost: {reason}"
+            self._log.warning("mqtt_disconnected", reason=reason, lived_s=round(lived, 1))
+            silent = closed and lived < BACKOFF_S[1]
+            fight = self._takeovers.count(told=told and code.value == TAKEN_OVER, silent=silent)
+            if fight:
+                self.failure = f"{self.options.url}: {fight} {self.options.client_id!r}; give each its own"
         elif not self._stopping and not self._answered:
             self._trouble(
                 "mqtt_no_answer", f"the broker said nothing; does it speak MQTT {self.options.protocol}?"
@@ -277,20 +278,6 @@ class Link:
         if self._must_start and not self._ever:
             self.failure = f"{self.options.url} (user {self.options.username!r}): {what}"
         self._on_change()
-
-    def _watch_takeovers(self, taken_over: bool, lived: float) -> None:
-        if not (taken_over or (not self._v5 and lived < SHORT_LIFE_S)):
-            return
-        now = time.monotonic()
-        self._takeovers.append(now)
-        while now - self._takeovers[0] > 60:
-            self._takeovers.popleft()
-        if len(self._takeovers) >= TAKEOVERS[self.options.protocol]:
-            uses = "uses" if self._v5 else "seems to use"
-            self.failure = (
-                f"another client of {self.options.url} {uses} our client_id {self.options.client_id!r}: it "
-                f"took our connection {len(self._takeovers)} times in a minute; give each its own client_id"
-            )
 
     def _pause(self) -> None:
         first, longest = BACKOFF_S

@@ -11,10 +11,10 @@ from connectors.mqtt.topics import TopicFilter, find_overlap
 from connectors.options import Duration, Size
 
 
-class Options(Connection):
+class MqttSourceOptions(Connection):
     """Where to subscribe, and how."""
 
-    type: Literal["mqtt"]
+    type: Literal["mqtt"] = "mqtt"
     topics: dict[str, int] = Field(
         min_length=1,
         description="topic filter: QoS, as plant/+site/telemetry: 1; the wildcard +site makes the label site",
@@ -40,7 +40,7 @@ class Options(Connection):
         default=256 * 2**10, le=2**24, description="a larger payload is rejected; as 256 KiB"
     )
     max_inflight: int = Field(
-        default=200, ge=1, le=5000, description="messages that may be under way to us unacknowledged"
+        default=1000, ge=1, le=5000, description="messages that may be under way to us unacknowledged"
     )
     on_start_error: Literal["retry", "fail"] = Field(
         default="retry", description="when the first connection fails: retry with growing pauses, or fail"
@@ -67,7 +67,7 @@ class Options(Connection):
         return topics
 
     @model_validator(mode="after")
-    def _keeps_its_promises(self) -> Options:
+    def _keeps_its_promises(self) -> MqttSourceOptions:
         if 0 in self.topics.values() and not self.allow_loss:
             raise ValueError("QoS 0 loses messages; write QoS 1, or accept it with allow_loss: true")
         if self.persistent and not self.client_id:

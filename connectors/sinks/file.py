@@ -48,7 +48,7 @@ _REMEDIES = {
 class FileOptions(Options):
     """Which file."""
 
-    type: Literal["file"]
+    type: Literal["file"] = "file"
     path: Path = Field(
         description="file to append to, one JSON object a line; made, with its folders, if missing"
     )

@@ -33,7 +33,7 @@ _WINDOW = 100
 class MqttOptions(Connection):
     """Where alerts are published."""
 
-    type: Literal["mqtt"]
+    type: Literal["mqtt"] = "mqtt"
     topic: str = Field(
         default="kyori/{pipeline}/{key}", description="topic of an alert; {pipeline} and {key} are filled in"
     )

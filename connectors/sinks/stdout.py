@@ -20,7 +20,7 @@ _COLOURS = {"critical": "31;1", "warning": "33", "closed": "32"}
 class StdoutOptions(Options):
     """How alerts are written."""
 
-    type: Literal["stdout"]
+    type: Literal["stdout"] = "stdout"
     format: Literal["human", "json", "auto"] = Field(
         default="auto", description="human, json (one object a line), or auto: human on a terminal, else json"
     )
@@ -49,7 +49,7 @@ class StdoutSink:
         stream = self._stream
         if stream is None:
             raise SinkUnavailable(f"sink {self.name}: it is not open")
-        terminal = stream.isatty()
+        terminal = not stream.closed and stream.isatty()
         human = self.options.format == "human" or (self.options.format == "auto" and terminal)
         colour = terminal and not os.environ.get("NO_COLOR")
         lines = [human_line(alert, colour=colour) if human else alert.to_json() for alert in alerts]

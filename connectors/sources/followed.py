@@ -42,12 +42,15 @@ class Followed:
     ----------
     gone : float or None
         Since when no name that is followed leads to it, by the monotonic clock.
+    former : list of Mark
+        What was read of it before it was cut; for the owner to take.
     """
 
     def __init__(self, fd: int, mark: Mark, options: TextOptions, layout: Layout) -> None:
         self.fd = fd
         self.mark = mark
         self.gone: float | None = None
+        self.former: list[Mark] = []
         self._options = options
         self._layout = layout
         self._decoder: CsvLines | JsonLines | None = None
@@ -65,6 +68,11 @@ class Followed:
     def close(self) -> None:
         """Close the file."""
         os.close(self.fd)
+
+    def at_end(self) -> bool:
+        """Tell whether all complete lines are read."""
+        status = os.fstat(self.fd)
+        return (status.st_size, status.st_mtime_ns) == self._seen
 
     def go_to_end(self) -> None:
         """Begin behind the last complete line; the header of CSV is read all the same."""
@@ -99,7 +107,7 @@ class Followed:
             return False
         self.mark.mtime = status.st_mtime_ns
         want = self._wider or min(_MOST, max(_LEAST, _PER_ROW * room))
-        data = self._read(want, status.st_size)
+        data = self._read(want)
         if data is None:
             self._begin_anew(status)
             return True
@@ -117,14 +125,12 @@ class Followed:
             return False
         return True
 
-    def _read(self, want: int, size: int) -> bytes | None:
+    def _read(self, want: int) -> bytes | None:
         """Return what follows the mark; None where what was before it is there no longer.
 
         Both are read by one call, so that little can happen in between.
         """
         mark = self.mark
-        if size < mark.offset:
-            return None
         data = os.pread(self.fd, mark.guarded + want, mark.offset - mark.guarded)
         self._before = data[: mark.guarded]
         if mark.guarded and hashed(self._before) != mark.guard:
@@ -137,6 +143,7 @@ class Followed:
         _log.warning("file_cut", file=shown(old.path), read_up_to=old.offset, size=status.st_size)
         self.mark = Mark(old.path, old.dev, old.ino, status.st_mtime_ns, form=old.form, header=old.header)
         self._decoder = None
+        self.former.append(old)
 
     def _take(self, lines: list[bytes], builder: RowBuilder, room: int) -> None:
         """Decode complete lines, up to the first that is too long."""

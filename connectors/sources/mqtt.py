@@ -6,7 +6,8 @@ is committed; a message that comes again is recognised by the ring in the commit
 client holds of its handshake lives in memory and is lost with the process.
 
 One message, which may be an array of many records, is never split over two batches, so a batch
-can be larger than `read` was asked for. It is made of at most `max_inflight` messages.
+can be larger than `read` was asked for. After `max_inflight` messages `read` gives no more until some of
+them are acknowledged.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from connectors.decode import DECODERS, DecodeOptions, RowBuilder, Undecodable
 from connectors.mqtt.client import LinkError
 from connectors.mqtt.inbox import Inbox, Message, Token, digest
 from connectors.mqtt.link import Link
-from connectors.mqtt.source_options import Options as MqttOptions
+from connectors.mqtt.source_options import MqttSourceOptions
 from connectors.mqtt.topics import TopicFilter
 from detector.contracts import Batch, Layout
 from detector.errors import SourceError
@@ -52,11 +53,11 @@ class MqttSource:
         those of the inbox: ``stale_acks``, ``shed`` and ``qos0_dropped``.
     """
 
-    Options = MqttOptions
+    Options = MqttSourceOptions
     finite = False
 
     def __init__(
-        self, name: str, options: MqttOptions, layout: Layout, clock: Callable[[], float] = time.time
+        self, name: str, options: MqttSourceOptions, layout: Layout, clock: Callable[[], float] = time.time
     ) -> None:
         self.name = name
         self.options = options
@@ -140,7 +141,7 @@ class MqttSource:
         arrival = self._clock()
         mids: list[int] = []
         epoch, taken, skipped = None, 0, 0
-        while taken < self._inbox.window and max(taken, len(self._builder)) < max_rows:
+        while max(taken, len(self._builder)) < max_rows:
             message = self._inbox.take(epoch)
             if message is None:
                 break
@@ -223,7 +224,7 @@ class MqttSource:
         self._outdated = []
         self._link.subscribe(self._wire, retained=retained)
 
-    def _on_subscribed(self, _mid: int, codes: list[ReasonCode]) -> None:
+    def _on_subscribed(self, codes: list[ReasonCode]) -> None:
         for (text, wanted), code in zip(self._wire.items(), codes, strict=False):
             if code.is_failure:
                 self._log.error("mqtt_subscription_refused", topic=text, reason=str(code))

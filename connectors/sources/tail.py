@@ -1,21 +1,18 @@
 """Follows files that grow, through rotation by renaming, copying and cutting, and deleting.
 
-Known limits. A file that is copied and cut loses what was written to it since the last look; so does
-one that is rotated, and compressed or moved to another directory, while nobody looks. A file that is
-cut and then written again with the very bytes that were read last cannot be told from one that was
-not. The end of a file without a line feed is no line, and is left out when the file goes.
+Known limits. A file that is copied and cut loses what was written to it since the last look. So does
+one that is rotated, and compressed or moved to another directory, while nobody looks; and one that
+appears where there was none, and is rotated before the next look. A file that is cut and then written
+again with the very bytes that were read last cannot be told from one that was not. The end of a file
+without a line feed is no line, and is left out when the file goes. Every file that matches stays open.
 """
 
 from __future__ import annotations
 
-import glob
 import json
-import os
-import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Literal
 
 import structlog
@@ -26,12 +23,12 @@ from connectors.decode.rows import RowBuilder
 from connectors.options import Duration
 from connectors.sources.followed import Followed
 from connectors.sources.mark import Mark
+from connectors.sources.places import find_beside, matching, siblings
 from connectors.sources.reading import TextOptions
 from detector.contracts import Batch, Layout
 from detector.errors import SourceError
 
 _log = structlog.get_logger()
-_PACKED = (".gz", ".bz2", ".xz", ".zst")
 _REMEMBERED = 8
 
 
@@ -140,6 +137,8 @@ class TailSource:
                 return
             before = file.mark.offset
             file.fill(builder, room)
+            self._remember(file.former)
+            file.former = []
             if file.gone is not None and file.mark.offset != before:
                 file.gone = time.monotonic()
 
@@ -147,7 +146,7 @@ class TailSource:
         """Look where the files are now: new, renamed, or gone."""
         now = time.monotonic()
         self._next_scan = now + self._options.poll
-        found = _matching(self._options.paths)
+        found = matching(self._options.paths)
         for file in list(self._files):
             self._headers[file.mark.path] = file.mark.header
             path = found.pop(file.mark.file, None)
@@ -155,8 +154,8 @@ class TailSource:
                 file.mark.path, file.gone = path, None
             elif file.gone is None:
                 file.gone = now
-                self._follow_missed(file.mark, set(found))
-            elif now - file.gone > self._options.linger:
+                self._follow_missed(file.mark, set(found), [])
+            elif now - file.gone > self._options.linger and file.at_end():
                 self._retire(file)
         for path in found.values():
             new = self._open(path)
@@ -174,30 +173,34 @@ class TailSource:
     def _retire(self, file: Followed) -> None:
         file.close()
         self._files.remove(file)
-        self._done = [*self._done, file.mark][-_REMEMBERED:]
+        self._remember([file.mark])
 
-    def _follow_missed(self, mark: Mark, known: set[tuple[int, int]], lost: bool = False) -> None:
+    def _remember(self, marks: list[Mark]) -> None:
+        self._done = [*self._done, *marks][-_REMEMBERED:]
+
+    def _follow_missed(self, mark: Mark, known: set[tuple[int, int]], lost: list[Mark]) -> None:
         """Follow what took the place of a rotated file, and was itself rotated before we looked.
 
         That is a file beside it whose name begins with its name, that was written no earlier, and that
-        is not a copy of what we have read. Where the rotated file itself is `lost`, a copy of it will
-        do for the rest of it.
+        is not a copy of what we have read. A copy of a file that is `lost` will do for the rest of it.
         """
         known = known | {file.mark.file for file in self._files}
-        read = [*self._done, *(file.mark for file in self._files), *([] if lost else [mark])]
-        for path, file_id in _siblings(mark):
+        read = [*self._done, *(file.mark for file in self._files), *([] if mark in lost else [mark])]
+        for path, file_id in siblings(mark):
             missed = None if file_id in known else self._open(path)
             if missed is None:
                 continue
             if any(earlier.is_copied_by(missed.fd) for earlier in read):
                 missed.close()
                 continue
-            if lost and mark.is_copied_by(missed.fd):
-                new = missed.mark
-                missed.mark = replace(mark, path=path, dev=new.dev, ino=new.ino, mtime=new.mtime)
-                lost = False
+            origin = next((one for one in lost if one.is_copied_by(missed.fd)), None)
+            if origin is not None:
+                lost.remove(origin)
+                found = missed.mark
+                missed.mark = replace(origin, dev=found.dev, ino=found.ino, mtime=found.mtime)
+            # It goes by the name that it had, by which others that took its place are found in turn.
+            missed.mark.path, missed.mark.header = mark.path, mark.header
             missed.gone = time.monotonic()
-            missed.mark.header = mark.header
             self._files.append(missed)
 
     def _resume(self, resume: bytes) -> None:
@@ -208,28 +211,35 @@ class TailSource:
             self._done = [Mark(**mark) for mark in saved["done"]]
         except (ValueError, TypeError, KeyError) as error:
             raise SourceError(f"the saved position of source {self.name} cannot be read: {error}") from error
-        here = _matching(self._options.paths)
-        rotated: list[tuple[Mark, bool]] = []
+        here = matching(self._options.paths)
+        rotated: list[Mark] = []
+        lost: list[Mark] = []
         for mark in marks:
             self._headers[mark.path] = mark.header
-            path = here.get(mark.file) or _find_beside(mark)
+            path = here.get(mark.file) or find_beside(mark)
             file = self._open(path) if path is not None else None
-            if file is not None and file.mark.file == mark.file and mark.fits(file.fd):
+            if file is not None and self._is_marked(file, mark, rotated=mark.file not in here):
                 file.mark = mark
                 self._files.append(file)
                 if mark.file in here:
                     mark.path = here[mark.file]
                 else:
                     file.gone = time.monotonic()
-                    rotated.append((mark, False))
+                    rotated.append(mark)
                 continue
             if file is not None:
                 file.close()
             _log.warning("file_gone", source=self.name, file=shown(mark.path), read_up_to=mark.offset)
-            rotated.append((mark, True))
-        # Lost ones come first: what continues them must not be taken for a file never seen.
-        for mark, lost in sorted(rotated, key=lambda pair: not pair[1]):
-            self._follow_missed(mark, set(here), lost)
+            lost.append(mark)
+        still_lost = list(lost)
+        for mark in lost + rotated:
+            self._follow_missed(mark, set(here), still_lost)
+        self._remember(lost)
+
+    @staticmethod
+    def _is_marked(file: Followed, mark: Mark, *, rotated: bool) -> bool:
+        """Tell whether it is the file of the mark; under another name the inode alone is no proof."""
+        return file.mark.file == mark.file and (mark.is_copied_by if rotated else mark.fits)(file.fd)
 
     def _position(self) -> bytes:
         return json.dumps(
@@ -238,46 +248,3 @@ class TailSource:
                 "done": [asdict(mark) for mark in self._done],
             }
         ).encode()
-
-
-def _matching(patterns: tuple[str, ...]) -> dict[tuple[int, int], str]:
-    """Return the files that match, each once, by device and inode."""
-    names = {name for pattern in patterns for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
-    found: dict[tuple[int, int], str] = {}
-    for path, status in _regular(sorted(names)):
-        found.setdefault((status.st_dev, status.st_ino), path)
-    return found
-
-
-def _beside(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        return _regular([str(other) for other in Path(path).parent.iterdir()])
-    except OSError:
-        return iter(())
-
-
-def _siblings(mark: Mark) -> list[tuple[str, tuple[int, int]]]:
-    """Return the files that may have had the marked file's name after it, the oldest first."""
-    base = Path(mark.path).name
-    found = [
-        (status.st_mtime_ns, path, (status.st_dev, status.st_ino))
-        for path, status in _beside(mark.path)
-        if Path(path).name.startswith(base) and Path(path).name != base and not path.endswith(_PACKED)
-    ]
-    return [(path, file_id) for mtime, path, file_id in sorted(found) if mtime >= mark.mtime]
-
-
-def _regular(names: list[str]) -> Iterator[tuple[str, os.stat_result]]:
-    for name in names:
-        try:
-            status = Path(name).stat()
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode):
-            yield name, status
-
-
-def _find_beside(mark: Mark) -> str | None:
-    """Return where in its directory the marked file is now."""
-    found = (path for path, status in _beside(mark.path) if (status.st_dev, status.st_ino) == mark.file)
-    return next(found, None)

@@ -44,7 +44,9 @@ def flat_settings(
         }
     )
     if isinstance(settings.memory, float):
-        raise ValueError(f"memory={memory!r}: records have no time here; write forever or a number of records")
+        raise ValueError(
+            f"memory={memory!r}: records have no time here; write forever or a number of records"
+        )
     return settings
 
 
@@ -91,7 +93,7 @@ class Chart:
             NaN = missing.
         """
         clock = np.full(len(X), self.rows[0, row.CLOCK])
-        return self._judge.run(self.rows, _first(X), _plain(X), clock, frozen=True)
+        return self._judge.run(_plain(self.rows), _first(X), _plain(X), clock, frozen=True)
 
     def learn(self, X: Floats) -> Scores:
         """Score, judge and learn records in order; a record without any value is passed over.
@@ -103,6 +105,7 @@ class Chart:
         """
         X = _plain(X[~np.isnan(X).all(axis=1)])
         clock = self.rows[0, row.SEEN] + 1.0 + np.arange(len(X))
+        self.rows = _plain(self.rows)
         return self._learner.run(self.rows, _first(X), X, clock)
 
 

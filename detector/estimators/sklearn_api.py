@@ -18,7 +18,7 @@ from detector.estimators.chart import Chart, flat_settings
 
 
 class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
-    """Distance from a running mean, by Mahalanobis or another distance, with a threshold that it finds itself.
+    """Distance from a running mean, by Mahalanobis or another distance, and a threshold that finds itself.
 
     `fit` learns the rows in their order, once. `score_samples`, `decision_function` and `predict` judge
     each row by itself against what `fit` learned; they never learn. `learn_many` goes on learning where
@@ -46,8 +46,9 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         So many anomalies in a row are a new normal, and are learned.
     threshold : {"false_alarm_rate", "radius"}, default="false_alarm_rate"
         ``radius``: the F radius. ``false_alarm_rate``: the tail of past scores, once there are enough.
-    rate : float, default=0.001
-        Share of normal records that may be flagged. There is no contamination to guess.
+    rate : float, default=0.05
+        Share of normal records that may be flagged; there is no contamination to guess. The default is
+        larger than that of a stream (0.1 %): among the few hundred rows of a table that flags nothing.
 
     Attributes
     ----------
@@ -60,14 +61,13 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     Examples
     --------
-    >>> import numpy as np
     >>> from detector import MahalanobisDetector
     >>> X = np.random.default_rng(0).normal(size=(500, 2))
     >>> detector = MahalanobisDetector(rate=0.01).fit(X)
     >>> detector.predict([[0.0, 0.1], [6.0, -6.0]])
     array([ 1, -1])
-    >>> detector.score_many([[6.0, -6.0]])  # doctest: +SKIP
-    array([8.6])
+    >>> detector.score_samples([[0.0, 0.1], [6.0, -6.0]]).round(1)
+    array([-0.1, -9.1])
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         learn_from: str = "gated",
         accept_shift_after: int = 500,
         threshold: str = "false_alarm_rate",
-        rate: float = 0.001,
+        rate: float = 0.05,
     ) -> None:
         self.distance = distance
         self.memory = memory
@@ -106,7 +106,7 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        return self._learn(self._rows(X, reset=True, least=3), Chart(flat_settings(**self.get_params()), self.n_features_in_))
+        return self._learn(self._rows(X, reset=True, least=3), self._fresh())
 
     def learn_many(self, X: ArrayLike) -> Self:
         """Learn the rows in order, on top of what is known; the first call starts from nothing.
@@ -116,8 +116,7 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         X : array-like of shape (n_samples, n_features)
         """
         if not hasattr(self, "chart_"):
-            rows = self._rows(X, reset=True)
-            return self._learn(rows, Chart(flat_settings(**self.get_params()), self.n_features_in_))
+            return self._learn(self._rows(X, reset=True), self._fresh())
         return self._learn(self._rows(X), self.chart_)
 
     def score_many(self, X: ArrayLike) -> Floats:
@@ -176,6 +175,9 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples,)
         """
         return np.where(self.decision_function(X) < 0.0, -1, 1)
+
+    def _fresh(self) -> Chart:
+        return Chart(flat_settings(**self.get_params()), self.n_features_in_)
 
     def _learn(self, X: Floats, chart: Chart) -> Self:
         chart.learn(X)

@@ -23,7 +23,7 @@ def _advance(rows, slots, time, arrival, max_skew, clock):  # type: ignore[no-un
         row = rows[slots[i]]
         before = row[CLOCK]
         now = time[i]
-        if math.isnan(now):
+        if not math.isfinite(now):
             now = arrival
         elif not math.isnan(arrival):
             now = min(now, arrival + max_skew)

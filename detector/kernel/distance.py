@@ -57,7 +57,6 @@ def run(  # type: ignore[no-untyped-def]
     for i in range(X.shape[0]):
         row = rows[slots[i]]
         x = X[i]
-        row[CLOCK] = clock[i]
         k = 0
         for j in range(d):
             count = row[SCALARS + 3 * d + j]
@@ -85,10 +84,11 @@ def run(  # type: ignore[no-untyped-def]
                 sd[i, j] = spread[j]
         if mode == FROZEN:
             continue
+        row[CLOCK] = clock[i]
         row[SEEN] += 1.0
         learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(row, x, d)
-        lam = forgetting(row, by_records, by_seconds)
+        lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
         if k > 0 and row[LEARNED] >= moments.KNOWN:
-            watch(row, q, threshold, anomaly, learn, lam)
+            watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate)
         if learn:
             learn_diagonal(row, x, d, at, lam)

@@ -6,7 +6,7 @@ import math
 
 from detector.jit import jit
 from detector.reference.moments import LARGEST_SQUARE
-from detector.row import CLOCK, GATED, LEARN_CLOCK, LOG_MEAN, LOG_SQUARES, TAIL_N, WEIGHT
+from detector.row import CLOCK, GATED, LOG_MEAN, LOG_SQUARES, TAIL_CLOCK, TAIL_N, WEIGHT
 from detector.verdict import tail
 from detector.verdict.radius import grid_place
 
@@ -15,10 +15,10 @@ ALL, GATE, NEVER, FROZEN = 0, 1, 2, 3
 
 
 @jit()
-def forgetting(row, by_records, by_seconds):  # type: ignore[no-untyped-def]
-    """Return λ for the next learned record: 0.5^(records or seconds since the last one / half-life)."""
+def forgetting(row, last, by_records, by_seconds):  # type: ignore[no-untyped-def]
+    """Return λ for the next record: 0.5^(1 record or seconds since the `last` one / half-life)."""
     if by_seconds > 0.0:
-        elapsed = row[CLOCK] - row[LEARN_CLOCK]
+        elapsed = row[CLOCK] - last
         return 0.5 ** (max(elapsed, 0.0) / by_seconds) if elapsed < 60.0 * by_seconds else 1e-18
     return 0.5 ** (1.0 / by_records) if by_records > 0.0 else 1.0
 
@@ -57,7 +57,7 @@ def decide(row, anomaly, warm, mode, accept):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def watch(row, q, threshold, anomaly, learn, lam):  # type: ignore[no-untyped-def]
+def watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate):  # type: ignore[no-untyped-def]
     """Let the tail see this score.
 
     Of a run of anomalies only the first counts, and no further than a little beyond the threshold. If
@@ -68,5 +68,6 @@ def watch(row, q, threshold, anomaly, learn, lam):  # type: ignore[no-untyped-de
     if anomaly and not learn:
         if row[GATED] > 1.0:
             return
-        y = min(y, tail.log_square(threshold) + tail.mean_excess(row))
-    tail.observe(row, y, lam)
+        y = min(y, tail.log_square(threshold) + 0.5 * tail.spread(row))
+    tail.observe(row, y, forgetting(row, row[TAIL_CLOCK], by_records, by_seconds), rate)
+    row[TAIL_CLOCK] = row[CLOCK]

@@ -57,7 +57,6 @@ def run(  # type: ignore[no-untyped-def]
     for i in range(X.shape[0]):
         row = rows[slots[i]]
         x = X[i]
-        row[CLOCK] = clock[i]
         k = moments.centre(row, x, v, usable, d)
         moments.floor_squares(row, floors, d, floor)
         weight = row[WEIGHT] + row[PRIOR]
@@ -95,11 +94,12 @@ def run(  # type: ignore[no-untyped-def]
                 expected[i, j] += x[j]
         if mode == FROZEN:
             continue
+        row[CLOCK] = clock[i]
         row[SEEN] += 1.0
         learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(row, x, d)
-        lam = forgetting(row, by_records, by_seconds)
+        lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
         if k > 0 and row[LEARNED] >= moments.KNOWN:
-            watch(row, q, threshold, anomaly, learn, lam)
+            watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate)
         if not learn:
             continue
         moments.note_columns(row, x, fresh, d)

@@ -24,7 +24,10 @@ from detector.row import (
     TAIL_U,
 )
 
-EXCEEDED = 0.02  # share of scores above u
+EXCEEDED = 0.02  # share of scores above u, at least
+SETTLED = 100.0  # scores from which on u is tracked and excesses are collected
+STEP = 6.0  # gain of u, in standard deviations of y: about 1 / density at the level
+LEAST_STEP = 0.001
 ENOUGH = 200.0  # scores before the tail has a say
 ENOUGH_EXCESSES = 10.0
 TRUSTED = 2000.0  # scores from which on it decides alone
@@ -46,9 +49,9 @@ def ready(row):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def mean_excess(row):  # type: ignore[no-untyped-def]
-    """Return how far an excess reaches beyond u on average."""
-    return row[TAIL_SUM] / row[TAIL_COUNT] if row[TAIL_COUNT] > 0.0 else 1.0
+def spread(row):  # type: ignore[no-untyped-def]
+    """Return the standard deviation of y."""
+    return math.sqrt(max(row[LOG_SQUARES], 0.0) / row[TAIL_N]) if row[TAIL_N] > 0.0 else 0.0
 
 
 @jit()
@@ -65,7 +68,8 @@ def pareto(row):  # type: ignore[no-untyped-def]
 def tail_threshold(row, rate):  # type: ignore[no-untyped-def]
     """Return y that a share `rate` of the scores exceeds."""
     shape, scale = pareto(row)
-    ratio = rate * row[TAIL_N] / row[TAIL_COUNT]
+    # Below u nothing is known. While u has not settled, extrapolating there would flag half the stream.
+    ratio = min(rate * row[TAIL_N] / row[TAIL_COUNT], 1.0)
     if abs(shape) < 1e-6:
         return row[TAIL_U] - scale * math.log(ratio)
     return row[TAIL_U] + scale / shape * (ratio**-shape - 1.0)
@@ -85,18 +89,25 @@ def tail_p(row, y):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def observe(row, y, lam):  # type: ignore[no-untyped-def]
+def level_share(rate):  # type: ignore[no-untyped-def]
+    """Return the share of scores that u is to have above it: twice the rate at least, so that T > u."""
+    return min(max(EXCEEDED, 2.0 * rate), 0.5)
+
+
+@jit()
+def observe(row, y, lam, rate):  # type: ignore[no-untyped-def]
     """Take one normal score into the tail; what was seen before fades by `lam`."""
     row[TAIL_SEEN] += 1.0
     deviation = y - row[LOG_MEAN]
     row[TAIL_N] = lam * row[TAIL_N] + 1.0
     row[LOG_MEAN] += deviation / row[TAIL_N]
     row[LOG_SQUARES] = lam * row[LOG_SQUARES] + deviation * (y - row[LOG_MEAN])
-    if row[TAIL_SEEN] == 1.0:
-        row[TAIL_U] = y
-    step = 4.0 * max(1.0 / (row[TAIL_SEEN] + 1.0), 0.002)
-    excess = y - row[TAIL_U]
-    row[TAIL_U] += step * (1.0 - EXCEEDED) if excess > 0.0 else -step * EXCEEDED
+    if row[TAIL_SEEN] < SETTLED:
+        row[TAIL_U] = row[LOG_MEAN] + 1.5 * spread(row)
+        return
+    share = level_share(rate)
+    step = STEP * spread(row) * max(1.0 / row[TAIL_SEEN], LEAST_STEP)
+    row[TAIL_U] += step * (1.0 - share) if y > row[TAIL_U] else -step * share
     row[TAIL_COUNT] *= lam
     row[TAIL_SUM] *= lam
     row[TAIL_SQUARES] *= lam

@@ -1,7 +1,8 @@
 """All harnesses of sources; a new one is one line."""
 
-from tests.checks import harness_sources
+from tests.checks import harness_mqtt, harness_sources
 
 HARNESSES = {
     **harness_sources.HARNESSES,
+    **harness_mqtt.HARNESSES,
 }

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
-from connectors.mqtt.source_options import Options
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
 from connectors.sources.mqtt import MqttSource
 from detector.contracts import Batch, Layout
 from tests.brokers import Broker, wait_until
+
+
+class Subscriber:
+    """Any other client, with all that it was sent; ready when made."""
+
+    def __init__(self, port: int, topic: str) -> None:
+        self.messages: list[MQTTMessage] = []
+        ready = threading.Event()
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.on_message = lambda _client, _data, message: self.messages.append(message)
+        self._client.on_subscribe = lambda *_: ready.set()
+        self._client.connect("127.0.0.1", port)
+        self._client.subscribe(topic, 1)
+        self._client.loop_start()
+        assert ready.wait(10)
+
+    @property
+    def payloads(self) -> list[str]:
+        return [message.payload.decode() for message in self.messages]
+
+    def publish(self, topic: str, payload: str) -> None:
+        self._client.publish(topic, payload, qos=1).wait_for_publish(10)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
 
 LAYOUT = Layout(("value",), key="{site}")
 
@@ -17,7 +47,7 @@ def source(url: str | Broker, resume: bytes = b"", layout: Layout = LAYOUT, **mo
     """Return an opened source; `wait_until` it is connected before publishing."""
     settings = {"type": "mqtt", "client_id": "test", "topics": {"in/+site": 1}, **more}
     settings.setdefault("url", url.url if isinstance(url, Broker) else url)
-    made = MqttSource("plant", Options(**settings), layout)
+    made = MqttSource("plant", MqttSource.Options(**settings), layout)
     made.open(resume)
     return made
 

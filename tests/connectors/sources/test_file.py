@@ -70,9 +70,9 @@ def test_csv_as_it_comes(tmp_path: Path) -> None:
 
 
 def test_line_feeds_only(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes("x,y\n1,a\x0bb\u2028c\x85\x1c\x0c\n2,z\n".encode("latin-1", "ignore"))
-    (tmp_path / "b.jsonl").write_text('{"x": 3, "y": "\u2028\u0085\\u000b"}\n\n{"x": 4}', encoding="utf-8")
-    assert xs(read_all(tmp_path / "*")) == [1.0, 2.0, 3.0, 4.0] or reasons(read_all(tmp_path / "a.csv"))
+    (tmp_path / "a.csv").write_bytes("x,y\n1,a\x0bb\u2028c\x85\x1c\x0c\n2,z\n".encode())
+    (tmp_path / "b.jsonl").write_bytes('{"x": 3, "y": "\u2028\x85"}\n\n{"x": 4}'.encode())
+    assert xs(read_all(tmp_path / "*")) == [1.0, 2.0, 3.0, 4.0]
 
 
 def test_long_lines(tmp_path: Path) -> None:
@@ -135,8 +135,12 @@ def test_truncated_gzip(tmp_path: Path, max_rows: int) -> None:
     assert 1000 < len(read) < 5000 and read[-1] == 77.0
     # The line that was cut in two is not taken for a number.
     assert read[:-1] == [float(text) for text in lines[1 : len(read)]]
-    after = next(batch.position for batch in batches if batch.rejected)
-    assert not any(one.reason for one in source(tmp_path / "*", resume=after)._waiting and [])
+    (i,) = (i for i, batch in enumerate(batches) if batch.rejected)
+    made = source(tmp_path / "*", resume=batches[i].position)
+    rest = [made.read(10, 1.0)] if i + 1 < len(batches) else []
+    assert [len(batch.rejected) for batch in rest if batch] == [0] * len(rest)
+    with pytest.raises(EndOfInput):
+        made.read(10, 1.0)
 
 
 @pytest.mark.parametrize(

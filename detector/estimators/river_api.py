@@ -1,0 +1,146 @@
+"""river's way in: one record at a time, as a dict of named features; higher = stranger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from river.base import AnomalyDetector
+
+from detector.contracts import LARGEST, Floats
+from detector.estimators.chart import Chart, flat_settings
+
+
+class RiverDetector(AnomalyDetector):
+    """Distance from a running mean, by Mahalanobis or another distance.
+
+    `score_one` never learns. `learn_one` scores the record too, since by default an anomaly is not
+    learned once the warm-up is over.
+
+    The first record learned that has a number in it decides which features there are. One that a later
+    record lacks is missing: the record is judged by the others. One that only a later record has is
+    ignored, and so is a value that is no usable number; both are counted in `ignored`.
+
+    Parameters
+    ----------
+    distance
+        ``mahalanobis``, ``euclidean``, ``standardized``, ``manhattan``, ``chebyshev``, ``minkowski:3`` or
+        ``cosine``.
+    memory
+        Half-life of what is learned, in records, or ``forever``.
+    shrink
+        Pull towards uncorrelated features, as strong as this many records; ``auto`` = features + 1.
+    floor
+        Least standard deviation, as a part of the feature's range.
+    warmup
+        So many records are learned whatever they are like; ``auto`` = 100, or 3 a feature.
+    learn_from
+        What to learn after the warm-up: ``gated`` (not from anomalies), ``all`` or ``never``.
+    accept_shift_after
+        So many anomalies in a row are a new normal, and are learned.
+    threshold
+        ``false_alarm_rate`` or ``radius``; only decides what `learn_one` takes for an anomaly.
+    rate
+        Share of normal records that may be taken for anomalies.
+
+    Attributes
+    ----------
+    features
+        The names, once there are any.
+    ignored
+        How many values of learned records were left out.
+
+    Examples
+    --------
+    >>> import random
+    >>> from detector import RiverDetector
+    >>> rng = random.Random(0)
+    >>> detector = RiverDetector()
+    >>> for _ in range(200):
+    ...     flow = rng.gauss(5, 1)
+    ...     detector.learn_one({"flow": flow, "pressure": 2 * flow + rng.gauss(0, 0.1)})
+    >>> round(detector.score_one({"flow": 5.0, "pressure": 10.0}), 1)
+    0.1
+    >>> detector.score_one({"flow": 5.0, "pressure": 12.0}) > 5
+    True
+    """
+
+    def __init__(
+        self,
+        distance: str = "mahalanobis",
+        memory: int | str = "forever",
+        shrink: float | str = "auto",
+        floor: float = 1e-4,
+        warmup: int | str = "auto",
+        learn_from: str = "gated",
+        accept_shift_after: int = 500,
+        threshold: str = "false_alarm_rate",
+        rate: float = 0.001,
+    ) -> None:
+        self.distance = distance
+        self.memory = memory
+        self.shrink = shrink
+        self.floor = floor
+        self.warmup = warmup
+        self.learn_from = learn_from
+        self.accept_shift_after = accept_shift_after
+        self.threshold = threshold
+        self.rate = rate
+        self.features: tuple[Hashable, ...] = ()
+        self.ignored = 0
+        self._settings = flat_settings(**self._get_params())
+        self._chart: Chart | None = None
+
+    @classmethod
+    def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
+        yield {}
+        yield {"distance": "euclidean", "memory": 300}
+
+    def learn_one(self, x: Mapping[Hashable, Any]) -> None:
+        """Learn a record.
+
+        Parameters
+        ----------
+        x
+            Numbers by feature name.
+        """
+        if self._chart is None:
+            # By name, so that the same features make the same vector in whatever order they come.
+            self.features = tuple(sorted((name for name in x if _is_number(x[name])), key=str))
+            if not self.features:
+                self.ignored += len(x)
+                return
+            self._chart = Chart(self._settings, len(self.features))
+        vector = self._vector(x)
+        self.ignored += len(x) - int(np.isfinite(vector).sum())
+        self._chart.learn(vector)
+
+    def score_one(self, x: Mapping[Hashable, Any]) -> float:
+        """Return the record's distance from what is known: >= 0, higher = stranger; 0 at first.
+
+        Parameters
+        ----------
+        x
+            Numbers by feature name.
+        """
+        if self._chart is None:
+            return 0.0
+        return float(self._chart.judge(self._vector(x)).score[0])
+
+    def _vector(self, x: Mapping[Hashable, Any]) -> Floats:
+        return np.array([[_number(x.get(name)) for name in self.features]])
+
+
+def _number(value: object) -> float:
+    """Return a usable number as float, anything else as NaN."""
+    try:
+        number = float(value) if _is_number(value) else math.nan  # type: ignore[arg-type]
+    except (OverflowError, ValueError, TypeError):
+        return math.nan
+    return number if abs(number) <= LARGEST else math.nan
+
+
+def _is_number(value: object) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, np.ndarray)

@@ -1,0 +1,146 @@
+"""The inbox without a broker: each way in which a message could be lost or counted twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from connectors.mqtt.inbox import Inbox, Message, Token, digest
+
+
+def message(mid: int, payload: bytes = b"", *, dup: bool = False, qos: int = 1) -> Message:
+    payload = payload or b"%d" % mid
+    return Message(mid, qos, dup, "t", payload, len(payload), digest(b"t", payload))
+
+
+def inbox(*mids: int, **more: Any) -> Inbox:
+    made = Inbox(more.pop("window", 10))
+    made.up(session_present=False)
+    for mid in mids:
+        made.put(message(mid))
+    return made
+
+
+def taken(box: Inbox) -> list[tuple[int, bool]]:
+    result = []
+    while (one := box.take()) is not None:
+        result.append((one.mid, one.repeated))
+    return result
+
+
+def reconnect(box: Inbox, *, session_present: bool = True) -> None:
+    box.down()
+    box.up(session_present=session_present)
+
+
+def test_unread_is_dropped_and_its_copy_is_read() -> None:
+    box = inbox(1, 2)
+    reconnect(box)
+    box.put(message(1, dup=True))
+    box.put(message(2, dup=True))
+    assert taken(box) == [(1, False), (2, False)]
+
+
+def test_read_is_recognised() -> None:
+    box = inbox(1, 2)
+    assert taken(box) == [(1, False), (2, False)]
+    reconnect(box)
+    box.put(message(1, dup=True))
+    box.put(message(2, b"another", dup=True))
+    assert taken(box) == [(1, True), (2, False)]
+
+
+def test_first_delivery_under_a_known_packet_id_is_new_also_when_dropped_unread() -> None:
+    box = inbox(1)
+    taken(box)
+    box.put(message(1))
+    reconnect(box)
+    box.put(message(1, dup=True))
+    assert taken(box) == [(1, False)]
+
+
+def test_qos_0_is_not_dropped_at_a_reconnect() -> None:
+    box = inbox()
+    box.put(message(0, qos=0))
+    reconnect(box)
+    assert taken(box) == [(0, False)]
+
+
+def test_lost_session_keeps_the_queue_and_forgets_the_ring() -> None:
+    box = inbox(1, 2)
+    box.take()
+    reconnect(box, session_present=False)
+    assert box.wait(0, lambda: False), "the emptied ring must be committed"
+    box.put(message(1, dup=True))  # of the new session: another message
+    assert taken(box) == [(2, False), (1, False)]
+    reconnect(box)
+    box.put(message(2, dup=True))
+    assert taken(box) == [(2, False)], "message 2 of the old session must not be in the ring"
+
+
+@pytest.mark.parametrize("session_present", [True, False])
+def test_stale_tokens_do_nothing(session_present: bool) -> None:
+    box = inbox(1)
+    taken(box)
+    sent: list[int] = []
+    box.down()
+    box.ack(Token(1, (1,)), sent.append)
+    box.up(session_present=session_present)
+    box.ack(Token(1, (1,)), sent.append)
+    assert (sent, box.counts["stale_acks"]) == ([], 2)
+
+
+def test_token_acknowledges_once() -> None:
+    box = inbox(1)
+    taken(box)
+    sent: list[int] = []
+    token = Token(1, (1,))
+    box.ack(token, sent.append)
+    box.ack(token, sent.append)
+    assert sent == [1]
+
+
+def test_batch_is_of_one_epoch() -> None:
+    box = inbox()
+    box.put(message(0, qos=0))
+    reconnect(box)
+    box.put(message(1))
+    first = box.take()
+    assert first is not None
+    assert box.take(first.epoch) is None
+    assert [mid for mid, _ in taken(box)] == [1]
+
+
+def test_ring_survives_in_the_position_and_is_bounded() -> None:
+    box = inbox(window=2)
+    for mid in range(1, 31):
+        box.put(message(mid))
+        assert taken(box) == [(mid, False)]
+        box.ack(Token(1, (mid,)), lambda _mid: None)
+    saved = json.loads(box.position(at=1.0))
+    assert saved["at"] == 1.0
+    other = Inbox(2)
+    other.restore(saved["ring"])
+    other.up(session_present=True)
+    other.put(message(30, dup=True))
+    assert taken(other) == [(30, True)]
+    other.ack(Token(1, (30,)), lambda _mid: None)
+    other.put(message(20, dup=True))  # 5 windows of 2 are kept
+    assert taken(other) == [(20, False)]
+
+
+def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.mqtt.inbox.CAPACITY", 3)
+    box = inbox(1, 2, 3, 4)
+    box.put(message(0, qos=0))
+    assert (box.counts["shed"], box.counts["qos0_dropped"]) == (1, 1)
+    assert [mid for mid, _ in taken(box)] == [1, 2, 3]
+    assert not box.starved()
+    box.ack(Token(1, (1, 2, 3)), lambda _mid: None)
+    assert box.starved()
+    box.put(message(5))
+    assert taken(box) == [], "what comes after a shed message must come after it again"
+    reconnect(box)
+    assert not box.starved()

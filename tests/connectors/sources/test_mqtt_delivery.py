@@ -1,0 +1,216 @@
+"""The MQTT source when connections, brokers and processes end: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import structlog
+
+from connectors.sources.mqtt import MqttSource
+from detector.errors import SourceError
+from tests.brokers import Broker, broker, needs_mosquitto, wait_until
+from tests.connectors.mqtt_help import connected, drain, json_values, skipped, values
+
+__all__ = ["broker"]
+
+PROTOCOLS = pytest.mark.parametrize("protocol", [5, "3.1.1"])
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.mqtt.link.BACKOFF_S", (0.05, 0.2))
+
+
+def break_off(reading: MqttSource) -> None:
+    """End as if killed: no DISCONNECT, nothing acknowledged any more."""
+    link = reading._link
+    assert link is not None
+    link._stopping = True
+    link._client.socket().close()  # type: ignore[union-attr]
+    reading.close()
+
+
+def empty_ring(position: bytes) -> bytes:
+    return json.dumps({**json.loads(position), "ring": ""}).encode()
+
+
+@needs_mosquitto
+@PROTOCOLS
+@pytest.mark.parametrize("dedupe", [True, False])
+def test_committed_but_not_acknowledged_is_skipped(broker: Broker, protocol: object, dedupe: bool) -> None:
+    """Finding 3, with its negative control: without the ring the same messages count twice."""
+    first = connected(broker, protocol=protocol)
+    broker.publish("in/a", *json_values(range(10)))
+    before = drain(first, 10, ack=False)
+    break_off(first)
+
+    position = before[-1].position if dedupe else empty_ring(before[-1].position)
+    second = connected(broker, position, protocol=protocol)
+    broker.publish("in/a", *json_values(range(10, 15)))
+    after = drain(second, 15)
+    second.close()
+    assert (skipped(after), values(after)) == ((10, [*range(10, 15)]) if dedupe else (0, [*range(15)]))
+
+    third = connected(broker, after[-1].position, protocol=protocol)  # skipped ones were acknowledged
+    assert third.read(100, 0.3) is None
+    third.close()
+
+
+@needs_mosquitto
+def test_read_but_not_committed_comes_again(broker: Broker) -> None:
+    first = connected(broker)
+    broker.publish("in/a", *json_values(range(10)))
+    committed = drain(first, 4, max_rows=4)[-1]
+    drain(first, 6, ack=False)
+    break_off(first)
+    second = connected(broker, committed.position)
+    assert values(drain(second, 6)) == [*range(4, 10)]
+    second.close()
+
+
+@needs_mosquitto
+@PROTOCOLS
+def test_reconnect_of_the_same_process(broker: Broker, protocol: object) -> None:
+    """Read and uncommitted ones come again and are skipped; unread ones come once."""
+    reading = connected(broker, protocol=protocol, max_inflight=50)
+    broker.publish("in/a", *json_values(range(20)))
+    batches = drain(reading, 5, max_rows=5, ack=False)
+    stale = [batch.token for batch in batches]
+    link = reading._link
+    assert link is not None
+    link.reconnect()
+    wait_until(lambda: reading._inbox._epoch == 2)
+    for token in stale:
+        reading.ack(token)
+    assert reading.counts["stale_acks"] == 5
+    after = drain(reading, 20)
+    reading.close()
+    assert values(batches + after) == [*range(20)]
+    assert skipped(after) == 5
+
+
+@needs_mosquitto
+def test_broker_restart_with_persistence_loses_nothing(broker: Broker) -> None:
+    reading = connected(broker, max_inflight=20)
+    broker.publish("in/a", *json_values(range(60)))
+    batches = drain(reading, 30, max_rows=10)
+    broker.stop()
+    broker.start()
+    wait_until(lambda: reading._link is not None and reading._link.connected)
+    broker.publish("in/a", *json_values(range(60, 80)))
+    while len(values(batches)) < 80:
+        batches += drain(reading, 1)
+    assert reading.read(10, 0.2) is None
+    reading.close()
+    assert sorted(values(batches)) == [*range(80)]
+    assert reading.counts["gaps"] == 0
+
+
+@needs_mosquitto
+def test_lost_session_is_a_gap_and_old_tokens_do_nothing(tmp_path: Path) -> None:
+    """P7 and P8: the new session gives out the same packet ids for other messages."""
+    made = Broker(tmp_path, persistent=False).start()
+    reading = connected(made)
+    made.publish("in/a", *json_values(range(10)))
+    before = drain(reading, 10, ack=False)
+    with structlog.testing.capture_logs() as logs:
+        made.kill()
+        made.start()
+        wait_until(lambda: reading.counts["gaps"] == 1)
+    (gap,) = [entry for entry in logs if entry["event"] == "mqtt_gap"]
+    assert gap["since"] <= gap["until"]
+    wait_until(lambda: reading.connected)
+    (notice,) = drain_empty(reading)
+    assert json.loads(notice.position)["ring"] == ""  # it must replace what an earlier batch committed
+
+    time.sleep(0.1)
+    made.publish("in/a", *json_values(range(10, 20)))
+    after = drain(reading, 10, ack=False)
+    for batch in before:
+        reading.ack(batch.token)
+    assert reading.counts["stale_acks"] == 10
+    position = notice.position
+    break_off(reading)
+    again = connected(made, position)  # none of the new ones was acknowledged by an old token
+    assert values(drain(again, 10)) == values(after) == [*range(10, 20)]
+    again.close()
+    made.kill()
+
+
+def drain_empty(reading: MqttSource) -> list[object]:
+    batch = reading.read(100, 1)
+    assert batch is not None and len(batch) == 0
+    return [batch]
+
+
+@needs_mosquitto
+def test_offline_messages_wait_and_the_window_holds_them_back(broker: Broker) -> None:
+    connected(broker, max_inflight=20).close()
+    broker.publish("in/a", *json_values(range(1500)))
+    reading = connected(broker, max_inflight=20)
+    first = drain(reading, 20, ack=False)
+    assert reading.read(100, 0.1) is None, "more than the window was given out unacknowledged"
+    for batch in first:
+        reading.ack(batch.token)
+    assert values(first + drain(reading, 1480)) == [*range(1500)]
+    reading.close()
+
+
+@needs_mosquitto
+def test_what_does_not_fit_is_fetched_again(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that floods us: nothing beyond the capacity is kept, and nothing is lost."""
+    monkeypatch.setattr("connectors.mqtt.inbox.CAPACITY", 30)
+    connected(broker, max_inflight=100).close()
+    broker.publish("in/a", *json_values(range(200)))
+    reading = connected(broker, max_inflight=100)
+    batches = []
+    while len(values(batches)) < 200:
+        batches += drain(reading, 1)
+    assert reading.counts["shed"] > 0
+    assert values(batches) == [*range(200)]
+    reading.close()
+
+
+@needs_mosquitto
+def test_two_clients_of_one_name_are_told(broker: Broker) -> None:
+    """P13, across hosts: no lock can see it."""
+    one, two = connected(broker), connected(broker)
+    with pytest.raises(SourceError, match="client_id 'test'"):
+        for _ in range(100):
+            one.read(1, 0.05)
+            two.read(1, 0.05)
+    one.close()
+    two.close()
+
+
+@needs_mosquitto
+def test_dead_network_thread_is_an_error(broker: Broker) -> None:
+    """P11."""
+    reading = connected(broker)
+    link = reading._link
+    assert link is not None
+
+    def fail(_message: object) -> None:
+        raise ValueError("boom")
+
+    link.on_message = fail  # type: ignore[assignment]
+    broker.publish("in/a", '{"value": 1}')
+    with pytest.raises(SourceError, match=r"network thread .* stopped: ValueError: boom"):
+        for _ in range(50):
+            reading.read(1, 0.1)
+    reading.close()
+
+
+@needs_mosquitto
+def test_slow_reader_does_not_cost_the_connection(broker: Broker) -> None:
+    """P11: keepalive goes on while nobody reads."""
+    with structlog.testing.capture_logs() as logs:
+        reading = connected(broker, keepalive="1s")
+        broker.publish("in/a", *json_values(range(100)))
+        time.sleep(2.5)
+        assert values(drain(reading, 100)) == [*range(100)]
+        reading.close()
+    assert not [entry for entry in logs if entry["event"] == "mqtt_disconnected"]
