@@ -1,0 +1,1 @@
+"""Carries bytes in and alerts out; knows `detector.contracts` and `detector.errors`, nothing else."""

@@ -230,7 +230,7 @@ class Source(Protocol):
         """
 
     def ack(self, token: object) -> None:
-        """The batch with this token is committed; a token of an earlier connection does nothing."""
+        """Take note that the batch with this token is committed; an earlier connection's does nothing."""
 
     def close(self) -> None:
         """Let go of everything; safe to call twice, and after a failed `open`."""

@@ -96,6 +96,9 @@ class Courier(threading.Thread):
         failpoint("after_delivered")
         return True
 
+    def _pause(self, seconds: float) -> None:
+        self._give_up.wait(seconds)
+
     def _retrying(self) -> Retrying:
         """Try again after 1 to 30 s with full jitter, until told to give up."""
         started = time.monotonic()
@@ -113,7 +116,7 @@ class Courier(threading.Thread):
         return Retrying(
             retry=retry_if_exception_type((SinkUnavailable, StateError)),
             wait=wait_random_exponential(multiplier=1, max=30),
-            sleep=self._give_up.wait,
+            sleep=self._pause,
             stop=stop_when_event_set(self._give_up),
             before_sleep=tell,
             reraise=True,

@@ -63,9 +63,7 @@ class Daemon:
         pipeline = Pipeline(name, settings)
         store = Store.open(self._state_dir.path / f"{name}.db", schema=pipeline.schema)
         store.register(settings.outputs)
-        sources = {
-            source: self._source(source, pipeline) for source in settings.sources
-        }
+        sources = {source: self._source(source, pipeline) for source in settings.sources}
         couriers = [Courier(sink, self._sink(sink), store) for sink in settings.outputs]
         return Worker(pipeline, sources, store, couriers, Refused(name, config.dead_letter))
 

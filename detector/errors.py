@@ -65,15 +65,15 @@ class StateError(KyoriError):
     """The saved state cannot be used."""
 
 
-class NewerState(StateError):
+class NewerState(StateError):  # noqa: N818 - read as a sentence: `except NewerState`
     """The state was written by a later version."""
 
 
-class CorruptState(StateError):
+class CorruptState(StateError):  # noqa: N818 - read as a sentence: `except CorruptState`
     """The state does not pass its own checksum or structure."""
 
 
-class StateInUse(StateError):
+class StateInUse(StateError):  # noqa: N818 - read as a sentence: `except StateInUse`
     """Another daemon holds the state directory."""
 
 
@@ -81,9 +81,9 @@ class SourceError(KyoriError):
     """A source cannot go on, and waiting would not help."""
 
 
-class EndOfInput(KyoriError):
+class EndOfInput(KyoriError):  # noqa: N818 - read as a sentence: `except EndOfInput`
     """A finite source has given everything."""
 
 
-class SinkUnavailable(KyoriError):
+class SinkUnavailable(KyoriError):  # noqa: N818 - read as a sentence: `except SinkUnavailable`
     """A sink cannot take alerts now; they stay in the outbox."""

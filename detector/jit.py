@@ -47,9 +47,10 @@ def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         global _warned  # noqa: PLW0603 - one warning a process is the point
+        njit: Any = numba.njit  # its stubs know no signature that may be absent
         function.__qualname__ += f"_{_VERSION}"  # names the file of the compiled code
         try:
-            return numba.njit(*signature, cache=True, error_model="numpy", nogil=True)(function)
+            return njit(*signature, cache=True, error_model="numpy", nogil=True)(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
@@ -61,6 +62,6 @@ def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
                     UserWarning,
                     stacklevel=2,
                 )
-            return numba.njit(*signature, error_model="numpy", nogil=True)(function)
+            return njit(*signature, error_model="numpy", nogil=True)(function)
 
     return decorate

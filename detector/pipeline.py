@@ -111,7 +111,7 @@ class Pipeline:
     def process(self, batch: Batch) -> Result:
         """Score, judge and learn every record of a batch, in order."""
         X, faults = self.vector.read(batch.columns, len(batch))
-        usable = ~np.isnan(X).all(axis=1)
+        usable = np.asarray(~np.isnan(X).all(axis=1))
         slots = np.full(len(batch), -1, np.int64)
         slots[usable] = self.pool.slots(batch.key[usable])
         rejected = self._rejected(batch, usable, slots)
@@ -127,9 +127,7 @@ class Pipeline:
         alerts = list(self._alerts(events, slots, X, now, record, scores))
         return Result(scores, used, now, alerts, rejected, Counter(batch.faults) + Counter(faults))
 
-    def _rejected(
-        self, batch: Batch, usable: NDArray[np.bool_], slots: NDArray[np.int64]
-    ) -> list[Rejected]:
+    def _rejected(self, batch: Batch, usable: NDArray[np.bool_], slots: NDArray[np.int64]) -> list[Rejected]:
         wanted = ", ".join(feature.source for feature in self.vector.features[:5])
         out = []
         for i in np.flatnonzero(slots < 0).tolist():
@@ -171,9 +169,7 @@ class Pipeline:
             status = "closed" if event == episodes.CLOSES else "update"
             if event == episodes.CLOSES:
                 del self.open_alerts[key]
-            yield replace(
-                alert, status=status, time=float(now[i]), record=int(record[i]), records=lasted
-            )
+            yield replace(alert, status=status, time=float(now[i]), record=int(record[i]), records=lasted)
 
     def _reason(self, i: int, key: str, X: Floats, scores: Scores) -> Alert:
         level = float(scores.level[i])

@@ -51,7 +51,9 @@ class Refused:
         self.values.update(faults)
         for one in {one.reason: one for one in rejected}.values():
             shown = one.detail[:_SHOWN]
-            self._tell("record_refused", (one.reason,), self.records[one.reason], where=one.where, detail=shown)
+            self._tell(
+                "record_refused", (one.reason,), self.records[one.reason], where=one.where, detail=shown
+            )
         for reason, field in faults:
             self._tell("value_refused", (reason, field), self.values[reason, field], field=field)
         if self._path is not None and rejected:

@@ -76,7 +76,7 @@ def prepare(
     """
     if name != "-" and not Path(name).is_file():
         raise KyoriError(f"{name}: no such file")
-    stream = _stdin() if name == "-" else None
+    stream: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if name == "-" else None
     prefix = _head(stream.read, _SNIFFED_BYTES) if stream else b""
     if config is not None:
         settings = _from_config(config, pipeline, key, time, features)
@@ -86,11 +86,6 @@ def prepare(
     if stream is not None:
         return Job(made, _stream_source(made.layout, stream, prefix), None)
     return Job(made, _file_source(made.layout, name), Path(name).stat().st_size)
-
-
-def _stdin() -> io.RawIOBase:
-    raw = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-    return raw  # type: ignore[no-any-return]
 
 
 def _head(read: Callable[[int], bytes | None], size: int) -> bytes:
@@ -114,7 +109,9 @@ def _from_config(
     return pipelines[pipeline or next(iter(pipelines))]
 
 
-def _from_input(name: str, prefix: bytes, key: str | None, time: str | None, features: str | None) -> Settings:
+def _from_input(
+    name: str, prefix: bytes, key: str | None, time: str | None, features: str | None
+) -> Settings:
     """Take numeric columns as features and a column named like a time as the time."""
     found = sniff(prefix, None) if name == "-" else sniff_file(Path(name))
     chosen = [column.strip() for column in features.split(",")] if features else list(found.numbers)
@@ -124,7 +121,9 @@ def _from_input(name: str, prefix: bytes, key: str | None, time: str | None, fea
     time = time or found.time
     chosen = [column for column in chosen if features or column not in (key, time)]
     if found.labels and not features:
-        log.warning("label_columns_left_out", columns=found.labels, remedy="name them in --features to use them")
+        log.warning(
+            "label_columns_left_out", columns=found.labels, remedy="name them in --features to use them"
+        )
     if not chosen:
         # Nothing to score by, yet every row has its answer: refused, for want of a number.
         log.warning("no_numeric_columns", input=name, remedy="name them with --features")
@@ -147,10 +146,10 @@ def _file_source(layout: Layout, name: str) -> Source:
     return source
 
 
-def _stream_source(layout: Layout, stream: io.RawIOBase, prefix: bytes) -> Source:
+def _stream_source(layout: Layout, stream: Any, prefix: bytes) -> Source:
     from connectors.sources.stdin import StdinOptions, StreamSource  # noqa: PLC0415
 
-    return StreamSource("-", StdinOptions(), layout, stream, prefix)  # type: ignore[arg-type]
+    return StreamSource("-", StdinOptions(), layout, stream, prefix)
 
 
 def score(job: Job, output: Path | None) -> None:
@@ -204,7 +203,13 @@ def _rows(batch: Batch, result: Result, pipeline: Pipeline) -> list[list[Any]]:
     times = _times(batch)
     rows: list[list[Any]] = [[times[i], batch.key[i], None, None, None, 0, ""] for i in range(len(batch))]
     silent = np.isnan(scores.level)
-    columns = (used.tolist(), scores.score.tolist(), scores.level.tolist(), scores.p.tolist(), silent.tolist())
+    columns = (
+        used.tolist(),
+        scores.score.tolist(),
+        scores.level.tolist(),
+        scores.p.tolist(),
+        silent.tolist(),
+    )
     for i, distance, level, p, quiet in zip(*columns, strict=True):
         rows[i][2] = distance
         if not quiet:

@@ -1,0 +1,1 @@
+"""From verdicts to alerts: one for each episode, with its reason."""

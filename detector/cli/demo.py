@@ -34,8 +34,8 @@ def demo(
     ] = False,
 ) -> None:
     """Watch kyori find the faults in a real server's sensors, over MQTT, in under a minute."""
-    from detector.settings import parse_duration  # noqa: PLC0415
     from detector.logs import configure  # noqa: PLC0415
+    from detector.settings import parse_duration  # noqa: PLC0415
 
     configure("warning")
     try:
@@ -61,4 +61,3 @@ def demo(
         typer.echo(json.dumps(line))
         raise typer.Exit(0 if summary.found else 1)
     run.print_summary(outcome, keep=keep)
-

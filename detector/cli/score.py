@@ -16,7 +16,9 @@ EXAMPLES = """\
 
 
 def score(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="CSV, JSON Lines or .npz, also .gz; - is stdin.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="CSV, JSON Lines or .npz, also .gz; - is stdin.")
+    ],
     config: Annotated[
         Path | None, typer.Option("--config", help="Take features and detector from this configuration.")
     ] = None,
@@ -24,12 +26,16 @@ def score(
         str | None, typer.Option("--pipeline", help="Which of its pipelines. Default: the only one.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="CSV or JSON Lines, by its ending. Default: CSV to stdout.")
+        Path | None,
+        typer.Option("--output", help="CSV or JSON Lines, by its ending. Default: CSV to stdout."),
     ] = None,
-    key: Annotated[str | None, typer.Option("--key", metavar="COL", help="One model per value of it.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="COL", help="One model per value of it.")
+    ] = None,
     time: Annotated[str | None, typer.Option("--time", metavar="COL", help="Column of the time.")] = None,
     features: Annotated[
-        str | None, typer.Option("--features", metavar="A,B,C", help="Columns to use. Default: all with numbers.")
+        str | None,
+        typer.Option("--features", metavar="A,B,C", help="Columns to use. Default: all with numbers."),
     ] = None,
 ) -> None:
     """Score every row of a file by the same pipeline as the daemon; no configuration needed.

@@ -123,13 +123,14 @@ def print_summary(outcome: Outcome, *, keep: bool) -> None:
     """Write the figures and what to do next to stdout."""
     summary = outcome.summary
     delay = summary.median_delay
+    detected = "-" if delay is None else f"{delay / 60:.0f} min"
     lines = [
         "",
         f"records            {summary.records} ({summary.days:.1f} days of one server, 19 metrics)",
         f"incidents          {len(summary.found)} of {len(summary.incidents)} found, "
         f"{len(summary.incidents) - len(summary.found)} missed",
         f"false alerts       {summary.false_alerts} ({summary.false_alerts_per_day:.2f} a day)",
-        f"time to detect     {'-' if delay is None else f'{delay / 60:.0f} min (median)'}; records come every 5 min",
+        f"time to detect     {detected} (median; a record comes every 5 min)",
         f"time in alarm      {summary.in_alarm:.1%}",
         f"alerts             {outcome.alerts_file}",
     ]

@@ -1,0 +1,1 @@
+"""From the columns of records to vectors, and the stream's time."""

@@ -1,0 +1,1 @@
+"""How distance is measured."""

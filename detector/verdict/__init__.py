@@ -1,0 +1,1 @@
+"""From distance to verdict: radius, tail of past scores, and the reasons."""

@@ -32,10 +32,8 @@ class Daemon:
     def __init__(self, config: Path, *arguments: str, module: str = "detector.cli", **environ: str) -> None:
         self.lines: list[dict[str, Any]] = []
         command = [sys.executable, "-m", module, "run", str(config), *arguments]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environ, cwd=config.parent,
-            text=True,
-        )  # fmt: skip
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, env=os.environ | environ, cwd=config.parent, **pipes)
 
     def wait_for(self, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
         """Read the log until this event; fail with the log when it does not come."""
@@ -90,7 +88,8 @@ def write_csv(path: Path, X: np.ndarray) -> None:
 
 def payloads(X: np.ndarray) -> list[str]:
     return [
-        json.dumps({"time": 1.6e9 + i} | dict(zip(FEATURES, row, strict=True))) for i, row in enumerate(X.tolist())
+        json.dumps({"time": 1.6e9 + i} | dict(zip(FEATURES, row, strict=True)))
+        for i, row in enumerate(X.tolist())
     ]
 
 

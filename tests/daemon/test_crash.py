@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -17,7 +18,16 @@ import numpy as np
 import pytest
 
 from tests.brokers import Broker, needs_mosquitto, wait_until
-from tests.daemon.process import Daemon, payloads, records, last_record, saved_row, settings, without_crash, write_csv
+from tests.daemon.process import (
+    Daemon,
+    last_record,
+    payloads,
+    records,
+    saved_row,
+    settings,
+    without_crash,
+    write_csv,
+)
 
 KILLS = int(os.environ.get("KYORI_KILLS", "4"))
 MESSAGES = 24_000 if KILLS > 20 else 20_000
@@ -45,10 +55,8 @@ def kill_and_restart(config: Path, kills: int, chance: random.Random, module: st
         daemon = Daemon(config, module=module)
         if chance.random() < 0.9:
             daemon.wait_for("ready")
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             daemon.process.wait(chance.uniform(0, 0.6))
-        except subprocess.TimeoutExpired:
-            pass
         daemon.kill()
 
 
@@ -125,7 +133,12 @@ def plant(tmp_path: Path, broker: Broker) -> Iterator[tuple[Path, Subscriber]]:
         {"in": sensors},
         {
             "file": {"type": "file", "path": "out.jsonl"},
-            "broker": {"type": "mqtt", "url": broker.url, "client_id": "kyori-out", "topic": "alerts/{pipeline}"},
+            "broker": {
+                "type": "mqtt",
+                "url": broker.url,
+                "client_id": "kyori-out",
+                "topic": "alerts/{pipeline}",
+            },
         },
     )
     first = Daemon(config)  # makes the session that the broker keeps for us
@@ -136,7 +149,9 @@ def plant(tmp_path: Path, broker: Broker) -> Iterator[tuple[Path, Subscriber]]:
     listener.close()
 
 
-def run_through(config: Path, broker: Broker, X: np.ndarray, kills: int, module: str = "detector.cli") -> None:
+def run_through(
+    config: Path, broker: Broker, X: np.ndarray, kills: int, module: str = "detector.cli"
+) -> None:
     publisher = threading.Thread(target=broker.publish, args=("plant/sensors", *payloads(X)))
     publisher.start()
     kill_and_restart(config, kills, random.Random(2), module)

@@ -122,9 +122,13 @@ def test_delimiters(mark: bytes, header: str) -> None:
 def test_quoted_cell_over_lines_and_its_bound() -> None:
     batch = decode([b'"1', b'2",3', b"4,5"], 10)
     assert batch.columns["b"].tolist() == [3.0, 5.0]
-    batch = decode([b'"1', *[b"2,3"] * 100], 10)
+    batch = decode([b'"1', *[b"2,3"] * 100, b'4",5'], 10)
     assert [one.reason for one in batch.rejected] == ["unclosed_quote"]
-    assert len(batch) == 100
+    assert len(batch) == 101
+
+
+def test_a_blank_line_is_no_record() -> None:
+    assert decode([b"1", b"", b"2", b"\r"], 10, header="a").columns["a"].tolist() == [1.0, 2.0]
 
 
 def test_unfinished_record_waits() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import math
 import os
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +190,12 @@ def test_npz_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", Y=np.zeros(3))
     np.savez(tmp_path / "b.npz", X=np.zeros(3))
     np.savez(tmp_path / "c.npz", X=np.array([[object()]], dtype=object))
-    np.savez(tmp_path / "d.npz", X=np.zeros((2, 2), dtype=complex))
+    np.savez(tmp_path / "d.npz", X=np.zeros((2, 2), dtype=np.complex64))
     (tmp_path / "e.npz").write_bytes(b"PK nonsense")
-    np.savez(tmp_path / "f.npz", X=np.zeros((3, 7)))
-    data = (tmp_path / "f.npz").read_bytes()
-    (tmp_path / "f.npz").write_bytes(data.replace(b"(3, 7)", b"(9, 7)"))
+    member = io.BytesIO()
+    np.save(member, np.zeros((3, 7)))
+    with zipfile.ZipFile(tmp_path / "f.npz", "w") as archive:
+        archive.writestr("X.npy", member.getvalue().replace(b"(3, 7)", b"(2, 7)"))
     np.savez_compressed(tmp_path / "g.npz", X=np.zeros((1000, 1000)))
     assert reasons(read_all(tmp_path / "*.npz")) == [*["bad_npz"] * 6, "too_compressed"]
 
@@ -220,6 +223,9 @@ def test_finished_and_changed_files_are_not_read_again(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("x\n9\n")
     rest = source(tmp_path / "*.csv", resume=batches[0].position).read(100, 1.0)
     assert rest is not None and len(rest) == 3  # c only: a comes before b, and b was cut
+    (tmp_path / "b.csv").write_text("x\n7\n8\n9\n10\n")
+    rest = source(tmp_path / "*.csv", resume=batches[0].position).read(100, 1.0)
+    assert rest is not None and len(rest) == 3
     (tmp_path / "b.csv").unlink()
     rest = source(tmp_path / "*.csv", resume=batches[0].position).read(100, 1.0)
     assert rest is not None and len(rest) == 3

@@ -91,6 +91,19 @@ def test_several_rotations_between_two_looks(tmp_path: Path, down: bool) -> None
     assert follower.read() == []
 
 
+def test_a_missed_file_that_begins_like_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    same = jsonl(*range(1000, 1200))
+    follower = Follower(path)
+    append(path, same + jsonl(1))
+    follower.read()
+    for i in (2, 3):
+        path.rename(tmp_path / f"a.jsonl.{i}")
+        append(path, same + jsonl(i))
+    rows = follower.read()
+    assert rows[200::201] == [2.0, 3.0]
+
+
 def test_rotated_names_that_match_too(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     follower = Follower(tmp_path / "a.jsonl*")
