@@ -1,4 +1,8 @@
-"""What the daemon says about itself: readable on a terminal, one JSON object a line elsewhere."""
+"""What the daemon says about itself: readable on a terminal, one JSON object a line elsewhere.
+
+Values come from outside, as topics and payloads do: none of them reaches a terminal with a control
+character in it. Tracebacks go without the values of variables, which may be secrets.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,10 @@ import os
 import sys
 
 import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 def configure(level: str = "info", style: str = "auto") -> None:
@@ -21,19 +29,28 @@ def configure(level: str = "info", style: str = "auto") -> None:
     """
     terminal = sys.stderr.isatty()
     human = style == "human" or (style == "auto" and terminal)
-    processors: list[structlog.typing.Processor] = [
+    processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.dict_tracebacks if not human else structlog.dev.set_exc_info,
     ]
     if human:
         colours = terminal and "NO_COLOR" not in os.environ
-        processors.append(structlog.dev.ConsoleRenderer(colors=colours))
+        console = ConsoleRenderer(colors=colours, exception_formatter=plain_traceback)
+        processors += [_printable, structlog.dev.set_exc_info, console]
     else:
-        processors.append(structlog.processors.JSONRenderer())
+        tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        processors += [tracebacks, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # looked up anew: tests replace it
         cache_logger_on_first_use=False,
     )
+
+
+def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape in each text what a terminal would obey."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+    return event

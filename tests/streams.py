@@ -14,7 +14,9 @@ from detector.settings import Pipeline as Settings
 FEATURES = ("flow", "pressure", "current", "temperature")
 
 
-def pipeline(features: Sequence[Any] = FEATURES, alert: Any = None, time: Any = None, **detector: Any) -> Pipeline:
+def pipeline(
+    features: Sequence[Any] = FEATURES, alert: Any = None, time: Any = None, **detector: Any
+) -> Pipeline:
     """A pipeline from the settings that a configuration would hold."""
     record = {"features": features} if time is None else {"features": features, "time": time}
     return Pipeline(
@@ -35,15 +37,15 @@ def batch(
     )
 
 
-def messy(seed: int = 0, n: int = 900, keys: Sequence[str] = ("a", "b", "c")) -> Batch:
-    """Positive records of several keys with gaps, empty rows, out-of-order times and, from 165 on, a fault every 90."""
+def messy(seed: int = 0, n: int = 500, keys: Sequence[str] = ("a", "b", "c")) -> Batch:
+    """Positive records of several keys with gaps, empty rows, out-of-order times and, from 220 on, a fault every 80."""
     rng = np.random.default_rng(seed)
     d = len(FEATURES)
     X = 20.0 + rng.normal(size=(n, d)) @ rng.normal(size=(d, d))
     X[rng.random((n, d)) < 0.04] = np.nan
     X[rng.random(n) < 0.01] = np.nan
-    fault = (np.arange(n) % 90 >= 75) & (np.arange(n) > 150)
-    X[fault, 1] += np.where(np.arange(n) % 180 < 90, 12.0, -9.0)[fault]
+    fault = (np.arange(n) % 80 >= 60) & (np.arange(n) > 200)
+    X[fault, 1] += np.where(np.arange(n) % 160 < 80, 12.0, -9.0)[fault]
     time = 1.7e9 + np.cumsum(rng.exponential(2.0, n)) - np.where(rng.random(n) < 0.1, 30.0, 0.0)
     time[rng.random(n) < 0.05] = np.nan
     return batch(np.abs(X), time, rng.choice(np.array(keys, object), n))

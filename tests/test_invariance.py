@@ -49,13 +49,14 @@ distances = pytest.mark.parametrize("distance", NAMES)
 @every
 @distances
 def test_batches(distance: str, settings: str) -> None:
-    invariance.check_batches_do_not_matter(lambda: made(distance, settings), messy())
+    sizes = (1, 7) if distance in ("mahalanobis", "euclidean") else (7,)
+    invariance.check_batches_do_not_matter(lambda: made(distance, settings), messy(), sizes)
 
 
 @every
 @distances
 def test_restart(distance: str, settings: str) -> None:
-    offsets = [1, 2, 5, 24, 60, 121, 170, 171, 172, 299]
+    offsets = [1, 5, 24, 121, 230, 237, 299]
     invariance.check_restart_does_not_matter(lambda: made(distance, settings), messy(1, 300), offsets)
 
 
@@ -82,10 +83,10 @@ def test_order_of_features_with_gaps() -> None:
     stream = messy(4, keys=("a",))
 
     def make(order: Sequence[int]) -> Pipeline:
-        return pipeline([FEATURES[j] for j in order], threshold={"value": "1 %"})
+        return pipeline([FEATURES[j] for j in order], covariance={"floor": 0.0})
 
     straight, other = make(range(4)).process(stream), make([3, 1, 0, 2]).process(stream)
-    np.testing.assert_allclose(other.scores.score, straight.scores.score, rtol=1e-6)
+    np.testing.assert_allclose(other.scores.score, straight.scores.score, rtol=1e-8, atol=1e-9)
 
 
 def test_the_streams_reach_every_event() -> None:

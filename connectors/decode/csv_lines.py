@@ -235,8 +235,6 @@ def _bare_numbers(data: bytes, delimiter: str, rows: int, width: int) -> Floats 
         return None
     data = b"\n" + data.replace(mark, b",") + b"\n"
     if b",," in data or b"\n," in data or b",\n" in data:
-        if width == 1:  # an empty line is no row, but looks like an empty cell here
-            return None
         data = data.replace(b"\n", b",\n,").replace(b",,", b",null,").replace(b",,", b",null,")
         data = data.replace(b",\n,", b"\n")
     try:

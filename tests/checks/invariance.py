@@ -93,9 +93,7 @@ def check_keys_do_not_meet(make: Make, stream: Batch) -> None:
     for key in np.unique(stream.key.astype(str)):
         alone = make().process(part(stream, stream.key == key))
         assert alone.scores.score.tobytes() == together.scores.score[of == key].tobytes()
-        assert [a.to_json() for a in alone.alerts] == [
-            a.to_json() for a in together.alerts if a.key == key
-        ]
+        assert [a.to_json() for a in alone.alerts] == [a.to_json() for a in together.alerts if a.key == key]
 
 
 def check_order_of_features_does_not_matter(
