@@ -44,23 +44,26 @@ class Courier(threading.Thread):
         self._wake = threading.Event()
         self._stop_when_empty = threading.Event()
         self._give_up = threading.Event()
+        self._written: tuple[int, bytes] | None = None
 
     def wake(self) -> None:
         """There are new alerts in the outbox."""
         self._wake.set()
 
-    def finish(self, timeout_s: float) -> bool:
-        """Deliver what is left and end; return False if that took longer than `timeout_s`.
-
-        What could not be delivered stays in the outbox for the next start.
-        """
+    def finish(self) -> None:
+        """Deliver what is left, and end."""
         self._stop_when_empty.set()
         self._wake.set()
-        self.join(timeout_s)
-        on_time = not self.is_alive()
+
+    def give_up(self) -> None:
+        """End; what could not be delivered stays in the outbox for the next start.
+
+        A sink that waits for its peer is closed under the courier, lest it should still deliver when
+        nobody notes that down any more, and the next start deliver it again.
+        """
         self._give_up.set()
-        self.join(5.0)
-        return on_time
+        if not getattr(self._sink, "connected", True):
+            self._sink.close()
 
     def run(self) -> None:
         """Deliver until told to finish."""
@@ -86,13 +89,18 @@ class Courier(threading.Thread):
         self._sink.open(self._store.resume(self.sink_name))
 
     def _deliver(self) -> bool:
-        """Deliver one portion; return whether there was any."""
-        waiting = self._store.pending(self.sink_name, _AT_ONCE)
-        if not waiting or self._give_up.is_set():
-            return False
-        resume = self._sink.write([alert for _, alert in waiting])
-        failpoint("after_write")
-        self._store.delivered(self.sink_name, waiting[-1][0], resume)
+        """Deliver one portion; return whether there was any.
+
+        What the sink has taken is not given to it again while the store cannot note that down.
+        """
+        if self._written is None:
+            waiting = self._store.pending(self.sink_name, _AT_ONCE)
+            if not waiting or self._give_up.is_set():
+                return False
+            self._written = waiting[-1][0], self._sink.write([alert for _, alert in waiting])
+            failpoint("after_write")
+        self._store.delivered(self.sink_name, *self._written)
+        self._written = None
         failpoint("after_delivered")
         return True
 

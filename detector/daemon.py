@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -18,7 +17,7 @@ import structlog
 
 import connectors.sinks
 import connectors.sources
-from detector.config.models import Config
+from detector.config.models import Config, Connector
 from detector.contracts import Sink, Source
 from detector.courier import Courier
 from detector.errors import ConfigError, Problem
@@ -30,7 +29,8 @@ from detector.worker import Worker
 
 log = structlog.get_logger()
 
-_DRAIN_S = 10.0
+_LOOK_S = 0.05
+_DRAIN_S = 9.0
 
 
 class Daemon:
@@ -42,15 +42,21 @@ class Daemon:
         Checked.
     clock : callable
         Returns unix seconds; stands for the time of arrival.
+    state_dir : StateDir, optional
+        The configuration's, if it is open already; it is closed in the end.
     """
 
-    def __init__(self, config: Config, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, config: Config, clock: Callable[[], float] = time.time, state_dir: StateDir | None = None
+    ) -> None:
         self.config = config
         self._clock = clock
-        self._stop = threading.Event()
+        # Plain values and no event: a signal may come while this thread holds the event's own lock.
+        self._stopping = False
         self._signals = 0
         self.workers: dict[str, Worker] = {}
-        self._state_dir = StateDir.open(config.state_dir)
+        check_shared(config)
+        self._state_dir = state_dir or StateDir.open(config.state_dir)
         try:
             for name in config.pipelines:
                 self.workers[name] = self._worker(name)
@@ -101,11 +107,12 @@ class Daemon:
         """
         try:
             self.start()
-            while not self._stop.wait(0.05):
+            while not self._stopping:
+                time.sleep(_LOOK_S)
                 self._check()
                 if while_running is not None:
                     while_running()
-                if once and not any(worker.is_alive() for worker in self.workers.values()):
+                if once and all(worker.sources_ended.is_set() for worker in self.workers.values()):
                     break
         finally:
             self._end()
@@ -113,7 +120,7 @@ class Daemon:
 
     def stop(self) -> None:
         """Drain, save and end."""
-        self._stop.set()
+        self._stopping = True
 
     def answer_signals(self) -> None:
         """Let SIGTERM and SIGINT drain and end; the second one ends at once."""
@@ -122,7 +129,7 @@ class Daemon:
             self._signals += 1
             if self._signals > 1:
                 os._exit(128 + number)
-            self._stop.set()
+            self._stopping = True
 
         signal.signal(signal.SIGTERM, handle)
         signal.signal(signal.SIGINT, handle)
@@ -147,12 +154,39 @@ class Daemon:
         self._state_dir.close()
 
 
-def check_stdin(config: Config) -> None:
-    """Refuse a configuration in which two sources read the one standard input."""
-    readers = [name for name, source in config.sources.items() if source.type == "stdin"]
-    if len(readers) > 1:
-        problem = Problem(f"sources.{readers[1]}", "only one source can read standard input", "remove one")
-        raise ConfigError([problem], config.file)
+def check_shared(config: Config) -> None:
+    """Refuse what only one can have: standard input, a file to write to, a client id at a broker.
+
+    Each pipeline opens its sources and outputs for itself. Two of them with one client id would drive
+    each other out for ever, and a file of two writers could not be mended after a crash.
+    """
+    problems, taken = [], dict[tuple[object, ...], str]()
+    for pipeline, settings in config.pipelines.items():
+        named = [(f"sources.{name}", config.sources[name]) for name in settings.sources]
+        named += [(f"outputs.{name}", config.outputs[name]) for name in settings.outputs]
+        for place, connector in named:
+            what = _only_one(place, connector)
+            if what is None:
+                continue
+            here = f"{place} of the pipeline {pipeline}"
+            if what in taken:
+                said = f"{' '.join(map(str, what))}: used by {taken[what]} too"
+                problems.append(Problem(place, said, "give each its own"))
+            taken.setdefault(what, here)
+    if problems:
+        raise ConfigError(problems, config.file)
+
+
+def _only_one(place: str, connector: Connector) -> tuple[object, ...] | None:
+    """Return what a connector must have for itself, if anything."""
+    options: Any = connector.options
+    if connector.type == "stdin":
+        return ("standard input",)
+    if connector.type == "file" and place.startswith("outputs."):
+        return "the file", options.path
+    if connector.type == "mqtt" and options.client_id:
+        return "the client_id", options.client_id, "at", options.url
+    return None
 
 
 def counts(workers: Mapping[str, Worker]) -> dict[str, int]:

@@ -6,15 +6,17 @@ character in it. Tracebacks go without the values of variables, which may be sec
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
+from typing import TextIO
 
 import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 
 def configure(level: str = "info", style: str = "auto") -> None:
@@ -35,7 +37,7 @@ def configure(level: str = "info", style: str = "auto") -> None:
     ]
     if human:
         colours = terminal and "NO_COLOR" not in os.environ
-        console = ConsoleRenderer(colors=colours, exception_formatter=plain_traceback)
+        console = ConsoleRenderer(colors=colours, exception_formatter=_plain_traceback)
         processors += [_printable, structlog.dev.set_exc_info, console]
     else:
         tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
@@ -49,8 +51,17 @@ def configure(level: str = "info", style: str = "auto") -> None:
 
 
 def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Escape in each text what a terminal would obey."""
-    for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            event[name] = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
-    return event
+    """Escape what a terminal would obey, in each text."""
+    return {name: _escaped(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _plain_traceback(file: TextIO, error: ExcInfo) -> None:
+    text = io.StringIO()
+    plain_traceback(text, error)
+    file.write("\n".join(_escaped(line) for line in text.getvalue().split("\n")))

@@ -13,7 +13,7 @@ from detector.kernel import distance as by_distance
 from detector.kernel import judge, mahalanobis
 from detector.metric.distances import Distance, distance
 from detector.settings import Detector
-from detector.verdict.radius import f_radius, f_tail, t_radius
+from detector.verdict.radius import f_radius, f_tail, t_radius, t_tail
 
 _MODES = {"all": judge.ALL, "gated": judge.GATE, "never": judge.NEVER}
 
@@ -128,13 +128,11 @@ class Model:
     def _scores(
         self, out: Floats, anomaly: NDArray[np.bool_], shares: Floats, expected: Floats, sd: Floats
     ) -> Scores:
-        square, limit, tail_p, used, weight = out.T
+        square, limit, tail_p, used, weight = out.T  # the last two: what the radius of this distance needs
         score, threshold = np.sqrt(square), np.sqrt(limit)
-        p = np.where(np.isnan(tail_p), 1.0, tail_p)
-        if self.full:
-            by_radius = f_tail(square, used, weight)
-            below = np.maximum(tail_p, by_radius)
-            p = np.where(np.isnan(tail_p), by_radius, np.where(anomaly, tail_p, below))
+        by_radius = f_tail(square, used, weight) if self.full else t_tail(used, weight)
+        below = np.maximum(tail_p, by_radius)
+        p = np.where(np.isnan(tail_p), by_radius, np.where(anomaly, tail_p, below))
         p = np.where(np.isnan(threshold), np.nan, np.clip(p, 1e-12, 1.0))
         below = np.nextafter(1.0, 0.0)  # the verdict fell on the squares; rounding must not contradict it
         level = score / threshold

@@ -46,13 +46,13 @@ class Job:
         Has seen nothing yet.
     source : Source
         Not opened yet.
-    size : int or None
-        Bytes of the input, where they are known.
+    path : Path or None
+        The input; None: standard input.
     """
 
     pipeline: Pipeline
     source: Source
-    size: int | None
+    path: Path | None
 
 
 def prepare(
@@ -75,7 +75,8 @@ def prepare(
         Columns; `features` separated by commas.
     """
     if name != "-" and not Path(name).is_file():
-        raise KyoriError(f"{name}: no such file")
+        reason = "not a regular file; pipe it into: kyori score -" if Path(name).exists() else "no such file"
+        raise KyoriError(f"{name}: {reason}")
     stream: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if name == "-" else None
     prefix = _head(stream.read, _SNIFFED_BYTES) if stream else b""
     if config is not None:
@@ -85,7 +86,7 @@ def prepare(
     made = Pipeline("score", settings)
     if stream is not None:
         return Job(made, _stream_source(made.layout, stream, prefix), None)
-    return Job(made, _file_source(made.layout, name), Path(name).stat().st_size)
+    return Job(made, _file_source(made.layout, name), Path(name))
 
 
 def _head(read: Callable[[int], bytes | None], size: int) -> bytes:
@@ -162,6 +163,17 @@ def score(job: Job, output: Path | None) -> None:
     output : Path or None
         JSON Lines if it ends in ``.jsonl``, ``.ndjson`` or ``.json``, else CSV; None: CSV to stdout.
     """
+    if output is not None and job.path is not None and output.exists() and output.samefile(job.path):
+        raise KyoriError(f"{output}: this is the input; give --output another name")
+    try:
+        _score(job, output)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise KyoriError(f"{output or 'standard output'}: cannot be written: {error.strerror}") from None
+
+
+def _score(job: Job, output: Path | None) -> None:
     refused = Refused("score", None)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_writer(output))
@@ -176,15 +188,15 @@ def score(job: Job, output: Path | None) -> None:
             refused.note([*batch.rejected, *result.rejected], result.faults)
             file.write(write(_rows(batch, result, job.pipeline)))
             advance(batch)
+        file.flush()
 
 
 def _writer(output: Path | None) -> contextlib.AbstractContextManager[TextIO]:
-    if output is None:
-        return contextlib.nullcontext(sys.stdout)
-    try:
+    if output is not None:
         return output.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise KyoriError(f"{output}: cannot be written: {error.strerror}") from None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for a key that the terminal's encoding lacks
+    return contextlib.nullcontext(sys.stdout)
 
 
 def _batches(source: Source) -> Iterator[Batch]:
@@ -259,8 +271,9 @@ def _progress(job: Job) -> Iterator[Callable[[Batch], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.fields[rows]:,} rows"), BarColumn(), TimeElapsedColumn())
+    size = job.path.stat().st_size if job.path is not None else None
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=job.size, rows=0)
+        task = bar.add_task("", total=size, rows=0)
         rows = 0
 
         def advance(batch: Batch) -> None:
@@ -268,6 +281,6 @@ def _progress(job: Job) -> Iterator[Callable[[Batch], None]]:
             rows += len(batch) + len(batch.rejected)
             offset = json.loads(batch.position or b"0")
             done = offset.get("offset", 0) if isinstance(offset, dict) else 0
-            bar.update(task, completed=min(done, job.size or done), rows=rows)
+            bar.update(task, completed=min(done, size or done), rows=rows)
 
         yield advance

@@ -30,6 +30,8 @@ _MOST_ROWS = 10_000
 _COMMIT_WITHIN_S = 0.05
 _LOOK_S = 0.2
 _MOST_UNDELIVERED = 100_000
+_DELIVER_S, _GIVE_UP_S = 5.0, 1.0
+"""At the end, for alerts still to deliver, and for sinks to let go."""
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class _Uncommitted:
 
 
 class Worker(threading.Thread):
-    """Runs one pipeline until its sources end, it is told to stop, or something breaks.
+    """Runs one pipeline until it is told to stop, or something breaks.
 
     Parameters
     ----------
@@ -100,6 +102,7 @@ class Worker(threading.Thread):
         self.pipeline = pipeline
         self.progress = Progress()
         self.ready = threading.Event()
+        self.sources_ended = threading.Event()
         self.failure: BaseException | None = None
         self._sources = dict(sources)
         self._store = store
@@ -118,7 +121,10 @@ class Worker(threading.Thread):
         self._halt.set()
 
     def run(self) -> None:
-        """Do all of it; what breaks is kept in `failure`."""
+        """Do all of it; what breaks is kept in `failure`.
+
+        Sources that have ended are no reason to end: alerts may still wait for their sink.
+        """
         try:
             self._restore()
             for courier in self._couriers:
@@ -127,6 +133,11 @@ class Worker(threading.Thread):
             self.ready.set()
             self._read_all()
             self._commit()
+            self.sources_ended.set()
+            if not self._halt.is_set():
+                log.info("sources_ended", pipeline=self.pipeline.name)
+            while not self._halt.wait(_LOOK_S):
+                self._check_couriers()
         except BaseException as error:
             self.failure = error
         finally:
@@ -236,11 +247,14 @@ class Worker(threading.Thread):
                 courier.wake()
         self._waiting = _Uncommitted()
 
-    def _held_up(self) -> bool:
-        """Stop reading while too many alerts wait on disk: the sources hold what we do not take."""
+    def _check_couriers(self) -> None:
         dead = next((courier for courier in self._couriers if courier.failure), None)
         if dead is not None:
             raise RuntimeError(f"sink {dead.sink_name} died") from dead.failure
+
+    def _held_up(self) -> bool:
+        """Stop reading while too many alerts wait on disk: the sources hold what we do not take."""
+        self._check_couriers()
         if not self._couriers or self.progress.alerts < _MOST_UNDELIVERED:
             return False
         backlog = self._store.backlog()
@@ -251,10 +265,20 @@ class Worker(threading.Thread):
         return True
 
     def _finish_couriers(self) -> None:
-        deadline = time.monotonic() + 5.0
-        for courier in self._couriers:
-            if courier.ident is not None and not courier.finish(max(deadline - time.monotonic(), 0.1)):
+        """Give the sinks some time for what is left."""
+        started = [courier for courier in self._couriers if courier.ident is not None]
+        for courier in started:
+            courier.finish()
+        deadline = time.monotonic() + _DELIVER_S
+        for courier in started:
+            courier.join(max(deadline - time.monotonic(), 0.0))
+            if courier.is_alive():
                 log.warning("alerts_kept_for_next_start", sink=courier.sink_name)
+                courier.give_up()
+        # One that still waits for its peer is left alone: a closed store takes nothing from it any more.
+        deadline = time.monotonic() + _GIVE_UP_S
+        for courier in started:
+            courier.join(max(deadline - time.monotonic(), 0.0))
 
 
 def _highest(level: Floats) -> float:

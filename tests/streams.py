@@ -38,7 +38,7 @@ def batch(
 
 
 def messy(seed: int = 0, n: int = 500, keys: Sequence[str] = ("a", "b", "c")) -> Batch:
-    """Positive records of several keys with gaps, empty rows, out-of-order times and, from 220 on, a fault every 80."""
+    """Positive records of several keys: gaps, empty rows, times out of order; faults from 220 on."""
     rng = np.random.default_rng(seed)
     d = len(FEATURES)
     X = 20.0 + rng.normal(size=(n, d)) @ rng.normal(size=(d, d))

@@ -45,8 +45,9 @@ def main() -> None:
     code = _run()
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain about the rest at exit.
+    except OSError:
+        # Whoever read our output has seen enough, or the disk is full, which was said. Python would
+        # complain about the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or 1
     sys.exit(code)

@@ -25,11 +25,13 @@ def run(
     from detector.config.load import load  # noqa: PLC0415
     from detector.logs import configure  # noqa: PLC0415
     from detector.registry import DISTANCES, sink_options, source_options  # noqa: PLC0415
+    from detector.statedir import StateDir  # noqa: PLC0415
 
     checked = load(config, source_options(), sink_options(), DISTANCES)
     configure(checked.log.level, checked.log.format)
+    state_dir = StateDir.open(checked.state_dir)  # before the slow imports: a second daemon ends at once
     from detector.daemon import Daemon  # noqa: PLC0415
 
-    daemon = Daemon(checked)
+    daemon = Daemon(checked, state_dir=state_dir)
     daemon.answer_signals()
     daemon.run(once=once)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -56,33 +57,43 @@ def run(*, for_s: float | None, speed: float, keep: bool, live: bool) -> Outcome
         Draw a live panel on stderr, instead of plain lines.
     """
     data = examples()
-    directory = Path(tempfile.mkdtemp(prefix="kyori-demo-"))
-    alerts_file = directory / "alerts.jsonl"
     with Broker() as broker:
-        environ = {
-            "KYORI_DEMO_DIR": str(directory),
-            "KYORI_DEMO_BROKER": f"mqtt://127.0.0.1:{broker.port}",
-        }
-        config = load_text(
-            (data / "demo.yaml").read_bytes(), "demo.yaml", source_options(), sink_options(), DISTANCES,
-            environ=environ,
-        )  # fmt: skip
-        daemon = Daemon(config)
-        daemon.answer_signals()
-        worker = daemon.workers["server"]
-        replay = Replay(data / "asd" / "omi-11.csv", broker.port, TOPIC, speed, for_s)
-        with shown(replay, worker.progress, live=live) as screen:
-            follower = _Follower(daemon, replay)
+        directory = Path(tempfile.mkdtemp(prefix="kyori-demo-"))
+        try:
+            return _replay(data, broker, directory, for_s=for_s, speed=speed, live=live)
+        finally:
+            if not keep:
+                shutil.rmtree(directory / "state", ignore_errors=True)
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # only if nothing is in it
 
-            def each() -> None:
-                follower.step()
-                screen.update()
 
-            daemon.run(while_running=each)
-        replay.halt()
+def _replay(
+    data: Path, broker: Broker, directory: Path, *, for_s: float | None, speed: float, live: bool
+) -> Outcome:
+    alerts_file = directory / "alerts.jsonl"
+    environ = {
+        "KYORI_DEMO_DIR": str(directory),
+        "KYORI_DEMO_BROKER": f"mqtt://127.0.0.1:{broker.port}",
+    }
+    config = load_text(
+        (data / "demo.yaml").read_bytes(), "demo.yaml", source_options(), sink_options(), DISTANCES,
+        environ=environ,
+    )  # fmt: skip
+    daemon = Daemon(config)
+    daemon.answer_signals()
+    worker = daemon.workers["server"]
+    replay = Replay(data / "asd" / "omi-11.csv", broker.port, TOPIC, speed, for_s)
+    with shown(replay, worker.progress, live=live) as screen:
+        follower = _Follower(daemon, replay)
+
+        def each() -> None:
+            follower.step()
+            screen.update()
+
+        daemon.run(while_running=each)
+    replay.halt()
     records = worker.progress.records
-    if not keep:
-        shutil.rmtree(directory / "state", ignore_errors=True)
     if not records:
         raise KyoriError("the demo was ended before its first record")
     end = timestamp(replay.last_time)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from detector import row
 from detector.contracts import Floats
+from detector.metric.distances import DISTANCES
+from detector.metric.distances import distance as find_distance
 from detector.model import Model, Scores
 from detector.settings import Detector
 
@@ -43,6 +45,12 @@ def flat_settings(
             "threshold": {"kind": threshold, "value": rate},
         }
     )
+    try:
+        find_distance(settings.distance)
+    except KeyError:
+        raise ValueError(
+            f"distance={distance!r}: there is no such distance; choose of {', '.join(DISTANCES)}"
+        ) from None
     if isinstance(settings.memory, float):
         raise ValueError(
             f"memory={memory!r}: records have no time here; write forever or a number of records"

@@ -191,6 +191,8 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         rows: Floats = validate_data(
             self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset, ensure_min_samples=least
         )
+        if (np.abs(rows) > LARGEST).any():
+            raise ValueError(f"X holds a value too large to be squared: beyond {LARGEST:g}")
         return rows
 
     def __sklearn_tags__(self) -> Any:

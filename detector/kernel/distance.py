@@ -8,10 +8,11 @@ import numpy as np
 from numba import types
 
 from detector.jit import Bools1, Floats1, Floats2, Ints1, jit
-from detector.kernel.judge import FROZEN, decide, forgetting, judge, watch
+from detector.kernel.judge import FROZEN, decide, forgetting, judge, log_spread, watch
 from detector.metric.distances.signature import DISTANCE
 from detector.reference import moments
-from detector.row import CLOCK, LEARN_CLOCK, LEARNED, SCALARS, SEEN, WEIGHT
+from detector.row import CLOCK, LEARN_CLOCK, LEARNED, LOG_MEAN, SCALARS, SEEN, TAIL_N, WEIGHT
+from detector.verdict import tail
 
 
 @jit()
@@ -49,7 +50,9 @@ def run(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Do the same as `detector.kernel.mahalanobis.run` by another distance from the running mean.
 
-    Mean and variance are kept for each column by itself; a missing value adds nothing to the distance.
+    Mean and variance are kept for each column by itself; a missing value adds nothing to the distance. In
+    place of columns and weight, `out` gets the deviation of log D² in standard deviations, and the number
+    of scores that these come from.
     """
     d = X.shape[1]
     at = SCALARS + 4 * d
@@ -75,7 +78,8 @@ def run(  # type: ignore[no-untyped-def]
         if not warm and k > 0:
             threshold, p = judge(row, q, k, radius, t_radius, rate, use_tail)
             anomaly = q >= threshold
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3], out[i, 4] = q, threshold, p, k, row[WEIGHT]
+        deviation = (tail.log_square(q) - row[LOG_MEAN]) / log_spread(row)
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3], out[i, 4] = q, threshold, p, deviation, row[TAIL_N]
         anomalies[i] = anomaly
         if anomaly:
             for j in range(d):
@@ -86,7 +90,7 @@ def run(  # type: ignore[no-untyped-def]
             continue
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
-        learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(row, x, d)
+        learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(x, q, d)
         lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
         if k > 0 and row[LEARNED] >= moments.KNOWN:
             watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate)

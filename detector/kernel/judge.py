@@ -13,6 +13,8 @@ from detector.verdict.radius import grid_place
 ALL, GATE, NEVER, FROZEN = 0, 1, 2, 3
 """What to learn: everything, all but anomalies, nothing after the warm-up, nothing at all."""
 
+NEAR = 1.0  # in standard deviations of log D²
+
 
 @jit()
 def forgetting(row, last, by_records, by_seconds):  # type: ignore[no-untyped-def]
@@ -24,6 +26,12 @@ def forgetting(row, last, by_records, by_seconds):  # type: ignore[no-untyped-de
 
 
 @jit()
+def log_spread(row):  # type: ignore[no-untyped-def]
+    """Return the standard deviation of log D², not less than what a rounded sensor would make of it."""
+    return max(math.sqrt(max(row[LOG_SQUARES], 0.0) / max(row[TAIL_N] - 1.0, 1.0)), 1e-3)
+
+
+@jit()
 def judge(row, q, k, radius, t_radius, rate, use_tail):  # type: ignore[no-untyped-def]
     """Return (squared threshold in force, p by the tail or NaN where only the radius counts).
 
@@ -32,9 +40,7 @@ def judge(row, q, k, radius, t_radius, rate, use_tail):  # type: ignore[no-untyp
     if radius.shape[0] > 0:
         limit = math.log(radius[k, grid_place(row[WEIGHT])])
     else:
-        n = row[TAIL_N]
-        spread = math.sqrt(max(row[LOG_SQUARES], 0.0) / max(n - 1.0, 1.0))
-        limit = row[LOG_MEAN] + t_radius[grid_place(n)] * max(spread, 1e-3)
+        limit = row[LOG_MEAN] + t_radius[grid_place(row[TAIL_N])] * log_spread(row)
     p = math.nan
     if use_tail and tail.ready(row):
         by_tail = tail.tail_threshold(row, rate)
@@ -60,14 +66,15 @@ def decide(row, anomaly, warm, mode, accept):  # type: ignore[no-untyped-def]
 def watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate):  # type: ignore[no-untyped-def]
     """Let the tail see this score.
 
-    Of a run of anomalies only the first counts, and no further than a little beyond the threshold. If
-    none counted, the tail would be cut at its own threshold and draw it in ever closer; if all counted
-    in full, one long fault would teach it to be silent.
+    Of a run of anomalies only the first counts, and only if it lies near the threshold. If none counted,
+    the tail would be cut at its own threshold and draw it in ever closer; if all counted, faults would
+    teach it to be silent: a long one by its length, returning ones by their distance.
     """
     y = tail.log_square(q)
-    if anomaly and not learn:
-        if row[GATED] > 1.0:
+    if anomaly:
+        near = tail.log_square(threshold) + NEAR * tail.spread(row)
+        if not learn and (row[GATED] > 1.0 or y > near):
             return
-        y = min(y, tail.log_square(threshold) + 0.5 * tail.spread(row))
+        y = min(y, near)
     tail.observe(row, y, forgetting(row, row[TAIL_CLOCK], by_records, by_seconds), rate)
     row[TAIL_CLOCK] = row[CLOCK]

@@ -82,7 +82,7 @@ def run(  # type: ignore[no-untyped-def]
             if row[MATURE] == 0.0:
                 for j in range(d):
                     precision[j] = row[at + moments.column(j, d)] / row[WEIGHT] + floors[j]
-                explain_diagonal(row, x, v, usable, d, q, precision, shares[i], expected[i], sd[i])
+                explain_diagonal(v, usable, d, precision, shares[i], expected[i], sd[i])
             elif k == d:
                 explain_factor(row, at, v, z, precision, d, weight, square, shares[i], expected[i], sd[i])
             else:
@@ -96,7 +96,7 @@ def run(  # type: ignore[no-untyped-def]
             continue
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
-        learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(row, x, d)
+        learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(x, q, d)
         lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
         if k > 0 and row[LEARNED] >= moments.KNOWN:
             watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate)
@@ -107,12 +107,13 @@ def run(  # type: ignore[no-untyped-def]
             moments.learn_young(row, x, v, fresh, d, at, 1.0)
         elif k == d:
             moments.learn_full(row, x, v, d, at, lam, 1.0)
-        elif k > 0:
-            partial.learn_partial(
-                row, at, x, v, usable, fresh, d, lam, 1.0, scatter, sub, index, k, z, square
-            )
         else:
-            continue
+            if k == 0:
+                partial.observed_factor(row, at, usable, d, scatter, sub, index)
+            if not partial.learn_partial(
+                row, at, x, v, usable, fresh, d, lam, 1.0, scatter, sub, index, k, z, square
+            ):
+                continue
         row[LEARNED] += 1.0
         row[LEARN_CLOCK] = row[CLOCK]
         moments.ripen(row, d, at, floor, prior)

@@ -104,16 +104,21 @@ def whiten(triangle, at, v, z, precision, k, weight, floors):  # type: ignore[no
 
 @jit()
 def update_factor(row, v, d, at, lam, b):  # type: ignore[no-untyped-def]
-    """Change the factor of A to that of λ(A + b v v'); v is used up."""
-    t0 = 1.0
+    """Change the factor of A to that of λ(A + b v v'); v is used up.
+
+    `left` is 1 / (1 + b·q) over the columns so far: q itself may be beyond float64, where a record lies far
+    out and a column was constant; what is left for the later columns is then 0.
+    """
+    left = 1.0
     place = at
     for j in range(d):
         p = v[j]
         e = row[place]
-        t1 = t0 + b * p * p * e
-        beta = p * e * b / t1
-        row[place] = min(e * t0 / (t1 * lam), LARGEST_PRECISION)
-        t0 = t1
+        pull = b * p * left
+        shrink = 1.0 / (1.0 + pull * p * e)
+        beta = pull * e * shrink
+        row[place] = min(e * shrink / lam, LARGEST_PRECISION)
+        left *= shrink
         for r in range(j + 1, d):
             v[r] -= p * row[place + r - j]
             row[place + r - j] += beta * v[r]
@@ -197,12 +202,17 @@ def note_columns(row, x, fresh, d):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def learnable(row, x, d):  # type: ignore[no-untyped-def]
-    """Return whether the squares of this record fit the sums."""
+def learnable(x, q, d):  # type: ignore[no-untyped-def]
+    """Return whether there is something to learn whose squares, and those of z, fit the sums."""
+    if q >= LARGEST_SQUARE:
+        return False
+    present = False
     for j in range(d):
-        if math.isfinite(x[j]) and not abs(x[j]) <= LEARNABLE:
-            return False
-    return True
+        if math.isfinite(x[j]):
+            present = True
+            if not abs(x[j]) <= LEARNABLE:
+                return False
+    return present
 
 
 @jit()

@@ -11,10 +11,9 @@ is O(d³): it is meant for gaps, not for every record.
 
 from __future__ import annotations
 
-import math
-
 from detector.jit import jit
 from detector.reference.moments import (
+    LEARNABLE,
     column,
     compose,
     factorise,
@@ -64,6 +63,8 @@ def marginal_square(row, at, v, usable, d, floors, scatter, sub, index, part, z,
 def learn_partial(row, at, x, v, usable, fresh, d, lam, w, scatter, sub, index, k, z, cross):  # type: ignore[no-untyped-def]
     """Learn a record that lacks values, by conditional expectation, into a mature model.
 
+    Return False, and learn nothing, where what is to be expected is out of all bounds.
+
     `scatter`, `sub`, `index`, `k` and `z` are what `marginal_square` left for this very record; `v` are
     the deviations of the `usable` columns; `fresh` columns are learned by themselves; `cross` is scratch
     of shape (d, d).
@@ -75,6 +76,8 @@ def learn_partial(row, at, x, v, usable, fresh, d, lam, w, scatter, sub, index, 
             v[m] = 0.0
             for a in range(k):
                 v[m] += cross[m, a] * sub[column(a, k)] * z[a]
+            if not abs(v[m]) <= LEARNABLE:
+                return False
     total = lam * row[WEIGHT] + w
     b = row[WEIGHT] * w / total
     for j in range(d):
@@ -87,7 +90,7 @@ def learn_partial(row, at, x, v, usable, fresh, d, lam, w, scatter, sub, index, 
             if not usable[j] and not usable[r]:
                 unexplained = scatter[place]
                 for a in range(k):
-                    unexplained -= cross[j, a] * cross[r, a] * sub[column(a, k)]
+                    unexplained -= cross[j, a] * sub[column(a, k)] * cross[r, a]  # in this order: no overflow
             scatter[place] = lam * (scatter[place] + b * v[j] * v[r]) + w * unexplained / weight
     for j in range(d):
         if not fresh[j]:
@@ -98,6 +101,7 @@ def learn_partial(row, at, x, v, usable, fresh, d, lam, w, scatter, sub, index, 
     factorise(scatter, d, 0)
     for i in range(scatter.shape[0]):
         row[at + i] = scatter[i]
+    return True
 
 
 @jit()

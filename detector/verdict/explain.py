@@ -12,8 +12,14 @@ def explain_factor(triangle, at, v, z, precision, k, weight, inverse, shares, ex
     """Write each column's share of D², its value expected from the others (as −correction) and its ±.
 
     With P = Σ⁻¹ (floored): share_i = v_i(Pv)_i / D², expected_i = x_i − (Pv)_i/P_ii, sd_i = 1/√P_ii.
-    `expected` gets −(Pv)_i/P_ii; the caller adds x_i.
+    `expected` gets −(Pv)_i/P_ii; the caller adds x_i. Everything is scaled by the largest entry of z (L⁻¹v),
+    since a record that lies far enough out has squares beyond float64.
     """
+    scale = 0.0
+    for i in range(k):
+        scale = max(scale, abs(v[i]), abs(z[i]))
+    if scale == 0.0:
+        scale = 1.0
     for i in range(k):
         for j in range(k):
             inverse[i, j] = 1.0 if i == j else 0.0
@@ -29,23 +35,31 @@ def explain_factor(triangle, at, v, z, precision, k, weight, inverse, shares, ex
         y = 0.0
         diagonal = 0.0
         for r in range(i, k):
-            y += inverse[r, i] * precision[r] * z[r]
+            y += inverse[r, i] * precision[r] * (z[r] / scale)
             diagonal += inverse[r, i] * inverse[r, i] * precision[r]
-        shares[i] = v[i] * y
+        shares[i] = v[i] / scale * y
         q += shares[i]
-        expected[i] = -y / diagonal
+        expected[i] = -y / diagonal * scale
         sd[i] = 1.0 / math.sqrt(weight * diagonal)
     for i in range(k):
         shares[i] = shares[i] / q if q > 0.0 else 0.0
 
 
 @jit()
-def explain_diagonal(row, x, v, usable, d, q, variance, shares, expected, sd):  # type: ignore[no-untyped-def]
+def explain_diagonal(v, usable, d, variance, shares, expected, sd):  # type: ignore[no-untyped-def]
     """Write share, expectation (the mean, as −deviation) and ± where no covariance is known yet."""
+    largest = 0.0
     for j in range(d):
-        shares[j] = v[j] * v[j] / variance[j] / q if usable[j] and q > 0.0 else 0.0
         expected[j] = -v[j]
         sd[j] = math.sqrt(variance[j])
+        if usable[j]:
+            largest = max(largest, abs(v[j]) / sd[j])
+    total = 0.0
+    for j in range(d):
+        shares[j] = (v[j] / sd[j] / largest) ** 2 if usable[j] and largest > 0.0 else 0.0
+        total += shares[j]
+    for j in range(d):
+        shares[j] = shares[j] / total if total > 0.0 else 0.0
 
 
 @jit()

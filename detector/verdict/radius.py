@@ -82,3 +82,15 @@ def f_tail(square: Floats, k: Floats, n: Floats) -> Floats:
     k = np.maximum(k, 1.0)
     n = np.maximum(n, k + 1)
     return np.asarray(special.fdtrc(k, n - k, square * n * (n - k) / (k * (n + 1) * (n - 1))))
+
+
+def t_tail(deviation: Floats, n: Floats) -> Floats:
+    """Return the probability that a normal value lies at least so high: `t_radius` the other way round.
+
+    Parameters
+    ----------
+    deviation, n : ndarray of shape (m,)
+        Distance from the mean in standard deviations, and the number of values that these come from.
+    """
+    n = np.maximum(n, 3.0)
+    return np.asarray(special.stdtr(n - 1, -deviation / np.sqrt(1 + 1 / n)))

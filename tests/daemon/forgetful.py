@@ -15,5 +15,6 @@ def _forget(self: Inbox, epoch: int | None = None) -> Message | None:
     return message
 
 
-Inbox.take = _forget  # type: ignore[method-assign]
-main()
+if __name__ == "__main__":
+    Inbox.take = _forget  # type: ignore[method-assign]
+    main()

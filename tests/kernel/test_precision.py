@@ -25,7 +25,7 @@ def test_variance_at_mean_1e9(distance: str) -> None:
     if distance == "mahalanobis":
         variance = one.covariance[0, 0]
     else:  # read off a distance: (x − m)² / D² of a record that differs in the first column only
-        x = one.mean + [3.0, 0.0]
+        x = one.mean + np.array([3.0, 0.0])
         variance = ((x[0] - one.mean[0]) / one.run(x[None], frozen=True).score[0]) ** 2
     assert abs(variance / float(exact_variance(X[:, 0])) - 1) <= 1e-6
 

@@ -1,0 +1,193 @@
+"""Writes configuration.md from the JSON Schema of the configuration. ``python docs/make_reference.py``.
+
+A test (tests/docs/test_reference.py) fails while the page is not what this makes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from detector.config.schema import json_schema
+from detector.registry import DISTANCES, sink_options, source_options
+
+Schema = dict[str, Any]
+
+PAGE = Path(__file__).parent / "configuration.md"
+
+HEAD = """\
+# Configuration
+
+<!-- Made by docs/make_reference.py; change the descriptions in the models instead. -->
+
+One YAML file runs the daemon. `kyori validate` checks it and starts nothing; `kyori schema` prints the JSON
+Schema from which this page is made; `kyori init` writes a file to begin with.
+
+- An unknown setting is an error, and so is a repeated one. Every problem of a file is told at once, with its
+  line.
+- Relative paths begin at the file's directory.
+- A duration is a number and a unit: `500ms`, `30s`, `5m`, `2h`, `7d`. A share is `0.1 %` or `0.001`. A size
+  is `64 KiB`, `1 MiB` or `2 GiB`.
+- `${VAR}`, `${VAR:-default}` and `${file:/path}` in a value are filled in when the file is read. What was
+  filled in is masked in errors. A file with a secret must be mode 600.
+- Text that YAML would turn into something else (`no`, `12:30:00`, `0123`) is refused with a hint to quote it.
+  Anchors and aliases are refused.
+
+The smallest file that runs:
+
+```yaml
+version: 1
+pipelines:
+  pumps:
+    sources: [records]
+    outputs: [alerts]
+    record: {features: [flow, pressure]}
+sources:
+  records: {type: file, paths: [pumps.csv]}
+outputs:
+  alerts: {type: stdout}
+```
+"""
+
+SECTIONS = (
+    (
+        "pipelines.NAME",
+        "PipelineConfig",
+        "One way from sources to outputs. A source belongs to one pipeline.",
+    ),
+    ("pipelines.NAME.record", "Record", "From a record to a vector."),
+    (
+        "pipelines.NAME.record.features[]",
+        "Feature",
+        "One column of the vector; a name alone is enough: `flow` is `{name: flow}`. The steps come in this "
+        "order: valid range, logarithm, difference, smoothing.",
+    ),
+    (
+        "pipelines.NAME.record.time",
+        "Time",
+        "The event time; the name of the field alone is enough: `time: ts` is `{field: ts}`.",
+    ),
+    ("pipelines.NAME.detector", "Detector", "What is normal, and how far is too far."),
+    ("pipelines.NAME.detector.covariance", "Covariance", "How the covariance is kept well-behaved."),
+    ("pipelines.NAME.detector.threshold", "Threshold", "From which distance on a record is an anomaly."),
+    ("pipelines.NAME.alert", "Alerting", "From anomalies to alerts: one for each episode."),
+    (
+        "pipelines.NAME.alert.open_after",
+        "OpenAfter",
+        "Usually written as text: `3 of 5`, which is the default. A number alone, `4`, means 4 of 4.",
+    ),
+    (
+        "pipelines.NAME.alert.severity",
+        "Severity",
+        "The level from which an alert has this severity; 1.0 is on the threshold.",
+    ),
+    ("pipelines.NAME.limits", "Limits", "Bounds of a pipeline."),
+    ("log", "Log", "What the daemon says about itself, on stderr."),
+)
+
+_DURATION = "a duration"
+_BY_PATTERN = (
+    ("ms|s|m", _DURATION),
+    ("KiB", "a size"),
+    ("%", "a share"),
+    ("records", "`N records`"),
+    ("minkowski", "`minkowski:P`"),
+)
+_BY_TYPE = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "`true`, `false`",
+    "string": "text",
+    "array": "a list",
+    "object": "a map",
+    "['string']": _DURATION,
+}
+_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"), (1e-3, "ms"))
+_SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+def page() -> str:
+    """Return the whole page."""
+    schema = json_schema(source_options(), sink_options(), DISTANCES)
+    definitions = schema["$defs"]
+    parts = [HEAD, _section("The file", schema, "What stands at the left margin.")]
+    for title, name, text in SECTIONS:
+        parts.append(_section(f"`{title}`", _object(definitions[name]), text))
+    for kind, title in (("sources", "Source"), ("outputs", "Output")):
+        (entry,) = schema["properties"][kind]["patternProperties"].values()
+        for options in entry["oneOf"]:
+            text = f"`{kind}.NAME` with `type: {options['title']}`."
+            parts.append(_section(f"{title}: `{options['title']}`", options, text))
+    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of an MQTT source or output."))
+    return "\n".join(parts)
+
+
+def _object(schema: Schema) -> Schema:
+    """Return the map among the forms in which a setting may be written."""
+    if "properties" in schema:
+        return schema
+    return next(form for form in schema["anyOf"] if "properties" in form)
+
+
+def _section(title: str, schema: Schema, text: str) -> str:
+    lines = [f"## {title}", "", text, "", "| setting | may be | default | meaning |", "|---|---|---|---|"]
+    required = schema.get("required", ())
+    for name, value in schema["properties"].items():
+        if name == "type" and "const" in value:
+            continue
+        default = "**required**" if name in required else _default(value)
+        meaning = value.get("description", "")
+        cells = (f"`{name}`", _kind(value), default, meaning)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Schema) -> str:
+    default = value.get("default")
+    if default in (None, "", []):
+        return "see below" if "$ref" in value else "none"
+    if isinstance(default, bool):
+        text = str(default).lower()
+    elif isinstance(default, int | float) and _kind(value) == _DURATION:
+        unit, name = next(one for one in _UNITS if default >= one[0])
+        text = f"{default / unit:g}{name}"
+    elif isinstance(default, int) and "KiB" in str(value):
+        size, name = next(one for one in _SIZES if default >= one[0])
+        text = f"{default // size} {name}"
+    elif isinstance(default, float) and "%" in str(value):
+        text = f"{100 * default:g} %"
+    else:
+        text = str(default)
+    return f"`{text}`"
+
+
+def _kind(value: Schema) -> str:
+    """Return in words what may be written."""
+    choices = value.get("anyOf")
+    if choices:
+        forms = dict.fromkeys(_kind(form) for form in choices)
+        return ", ".join(form for form in forms if form)
+    if "enum" in value or "const" in value:
+        return ", ".join(f"`{word}`" for word in value.get("enum", [value.get("const")]))
+    if "$ref" in value:
+        return "" if value["$ref"].endswith("/Filled") else "a map"
+    known = (word for mark, word in _BY_PATTERN if mark in value.get("pattern", ""))
+    by_type = "two numbers" if "prefixItems" in value else _BY_TYPE.get(str(value.get("type")), "")
+    return next(known, by_type) + _bounds(value)
+
+
+def _bounds(value: Schema) -> str:
+    signs = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))
+    if value.get("type") not in ("integer", "number"):
+        return ""
+    found = [f"{sign} {value[key]}" for key, sign in signs if key in value]
+    return f" {' and '.join(found)}" if found else ""
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The documentation says what is: made pages are up to date, configurations load, named tests exist."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from detector.config.load import load, load_text
+from detector.registry import DISTANCES, sink_options, source_options
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md"]
+ENVIRON = {"KYORI_DEMO_DIR": "out", "KYORI_DEMO_BROKER": "mqtt://127.0.0.1:1883"}
+
+
+def blocks() -> list[object]:
+    """Return every block of YAML that is a whole configuration."""
+    found = []
+    for page in PAGES:
+        for number, block in enumerate(re.findall(r"```ya?ml\n(.*?)```", page.read_text(), re.DOTALL), 1):
+            if "pipelines:" in block:
+                found.append(pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}"))
+    return found
+
+
+def test_configuration_page_is_up_to_date() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["page"]()
+    assert (ROOT / "docs" / "configuration.md").read_text() == made, "run: python docs/make_reference.py"
+
+
+@pytest.mark.parametrize("block", blocks())
+def test_configurations_in_the_documentation_are_right(block: str) -> None:
+    load_text(block.encode(), "block.yaml", source_options(), sink_options(), DISTANCES, environ={})
+
+
+@pytest.mark.parametrize(
+    "file", [ROOT / "config.yaml", *sorted((ROOT / "examples").glob("*.yaml"))], ids=lambda file: file.name
+)
+def test_examples_are_right(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    load(file, source_options(), sink_options(), DISTANCES)
+
+
+def test_tests_named_by_the_promises_exist() -> None:
+    text = (ROOT / "docs" / "promises.md").read_text()
+    assert re.findall(r"^\| P(\d+) ", text, re.MULTILINE) == [str(number) for number in range(1, 46)]
+    named = {*re.findall(r"`(tests/[^`:]+)::(\w+)`", text)}
+    assert len(named) > 40
+    missing = [
+        f"{file}::{name}"
+        for file, name in sorted(named)
+        if not (ROOT / file).is_file()
+        or not re.search(rf"^(def|class) {name}\b", (ROOT / file).read_text(), re.MULTILINE)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    local = [target for target in targets if not target.startswith(("http://", "https://"))]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_picture_is_of_these_records(tmp_path: Path) -> None:
+    """Drawn again it tells of the same alerts; a changed detector needs a new picture."""
+    made = runpy.run_path(str(ROOT / "docs" / "img" / "make.py"))
+    time, level, alerts = made["run"]()
+    incidents = made["read_incidents"](ROOT / "examples" / "asd" / "omi-11.incidents.csv")
+    drawn = made["draw"](time, level, alerts, incidents)
+    marks = re.compile(r'<rect [^>]*height="7" fill="#c0392b"/>')
+    kept = (ROOT / "docs" / "img" / "incidents.svg").read_text()
+    assert marks.findall(kept) == marks.findall(drawn), "run: python docs/img/make.py"
+
+
+def test_example_csv_is_what_its_script_makes() -> None:
+    file = ROOT / "examples" / "pumps.csv"
+    kept = file.read_bytes()
+    try:
+        runpy.run_path(str(ROOT / "examples" / "make_pumps.py"), run_name="__main__")
+        assert file.read_bytes() == kept
+    finally:
+        file.write_bytes(kept)
