@@ -53,7 +53,7 @@ def test_refused(change: dict[str, Any], why: str) -> None:
 def test_defaults() -> None:
     options = MqttSource.Options(**GOOD)
     assert (options.protocol, options.session_expiry, options.keepalive) == (5, 86400, 60)
-    assert (options.max_payload, options.max_inflight, options.on_start_error) == (262144, 200, "retry")
+    assert (options.max_payload, options.max_inflight, options.on_start_error) == (262144, 1000, "retry")
     assert MqttSource.Options(**{**GOOD, "protocol": "3.1.1"}).protocol == "3.1.1"
     assert MqttSource.Options(**{**GOOD, "url": "mqtts://[::1]"}).address == ("::1", 8883)
 
