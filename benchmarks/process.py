@@ -94,7 +94,8 @@ class Daemon:
                 times = [at for at, line in self.log if line["event"] == event]
                 if len(times) >= count:
                     return times[count - 1]
-                if self.process.poll() is not None or time.monotonic() > end:
+                over = self.process.poll() is not None and not self._reader.is_alive()
+                if over or time.monotonic() > end:
                     raise RuntimeError(f"{event!r} did not come; the log: {[line for _, line in self.log]}")
                 self._changed.wait(0.1)
 
@@ -113,6 +114,12 @@ class Daemon:
             "fds": len(list((folder / "fd").iterdir())),
         }
 
+    def cpu(self) -> float:
+        """Return the CPU seconds that it has used so far."""
+        text = (Path("/proc") / str(self.process.pid) / "stat").read_text()
+        user, system = text.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> dict[str, Any]:
         """End it by SIGTERM; return its last word, which counts records."""
         self.process.send_signal(signal.SIGTERM)
@@ -128,23 +135,27 @@ class Daemon:
 
 
 def run_once(config: Path) -> tuple[float, float, int]:
-    """Run to the end of all files; return CPU seconds, wall seconds and the number of records."""
-    before, started = _children_cpu(), time.monotonic()
-    records = Daemon(config, "--once").finish()["records"]
-    return _children_cpu() - before, time.monotonic() - started, records
+    """Run to the end of all files; return CPU and wall seconds since it was ready, and the records."""
+    before = _children_cpu()
+    daemon = Daemon(config, "--once")
+    ready = daemon.wait_for("ready")
+    cpu_start = daemon.cpu()
+    records = daemon.finish()["records"]
+    return _children_cpu() - before - cpu_start, daemon.wait_for("stopped") - ready, records
 
 
 def run_until(config: Path, records: int) -> tuple[float, float]:
-    """Run until so many records are committed, then stop; return CPU seconds and wall seconds."""
-    before, started = _children_cpu(), time.monotonic()
+    """Run until so many records are committed, then stop; return CPU and wall seconds since it was ready."""
     daemon = Daemon(config)
+    ready = daemon.wait_for("ready")
+    cpu_start = daemon.cpu()
     while seen(config) < records:
         if daemon.process.poll() is not None:
             raise RuntimeError(f"kyori ended; the log: {daemon.log}")
-        time.sleep(0.05)
-    wall = time.monotonic() - started
+        time.sleep(0.02)
+    cpu, wall = daemon.cpu() - cpu_start, time.monotonic() - ready
     daemon.stop()
-    return _children_cpu() - before, wall
+    return cpu, wall
 
 
 def _children_cpu() -> float:

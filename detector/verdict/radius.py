@@ -1,12 +1,12 @@
 """The radius while a model is young: how far a new record of the same kind may lie by chance.
 
 A new observation's D² against mean and covariance (divisor n) of n normal records is distributed as
-d(n+1)(n−1)/(n(n−d)) · F(d, n−d) [1]_. The chi² radius, its limit, gives 4.2 % false alarms at n = 20 and
+d(n+1)/(n−d) · F(d, n−d) [1]_. The chi² radius, its limit, gives 4.2 % false alarms at n = 20 and
 d = 5 where 0.1 % are asked for. For other distances the logarithm of the score is taken for normal:
 Student's t of a new observation.
 
 .. [1] Tracy, Young, Mason (1992), Multivariate control charts for individual observations, eq. 5
-   (with divisor n−1 for the covariance; here scaled to n).
+   With divisor n−1 for the covariance, as they have it: d(n+1)(n−1)/(n(n−d)) · F.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def f_radius(d: int, rate: float) -> Floats:
     """
     k = np.arange(1.0, d + 1)[:, None]
     n = np.maximum(_grid()[None, :], k + 1)
-    table = k * (n + 1) * (n - 1) / (n * (n - k)) * special.fdtri(k, n - k, 1 - rate)
+    table = k * (n + 1) / (n - k) * special.fdtri(k, n - k, 1 - rate)
     return np.vstack([np.full((1, table.shape[1]), np.inf), table])
 
 
@@ -81,7 +81,7 @@ def f_tail(square: Floats, k: Floats, n: Floats) -> Floats:
     """
     k = np.maximum(k, 1.0)
     n = np.maximum(n, k + 1)
-    return np.asarray(special.fdtrc(k, n - k, square * n * (n - k) / (k * (n + 1) * (n - 1))))
+    return np.asarray(special.fdtrc(k, n - k, square * (n - k) / (k * (n + 1))))
 
 
 def t_tail(deviation: Floats, n: Floats) -> Floats:

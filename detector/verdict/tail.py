@@ -25,7 +25,8 @@ from detector.row import (
 )
 
 EXCEEDED = 0.02  # share of scores above u, at least
-SETTLED = 100.0  # scores from which on u is tracked and excesses are collected
+FEW = 20.0  # scores from which on their spread can tell a wild one
+SETTLED = 100.0  # scores from which on u is tracked; excesses are collected from twice as many
 STEP = 6.0  # gain of u, in standard deviations of y: about 1 / density at the level
 LEAST_STEP = 0.001
 ENOUGH = 200.0  # scores before the tail has a say
@@ -96,14 +97,16 @@ def level_share(rate):  # type: ignore[no-untyped-def]
 
 @jit()
 def observe(row, y, lam, rate):  # type: ignore[no-untyped-def]
-    """Take one normal score into the tail; what was seen before fades by `lam`."""
+    """Take one normal score into the tail; what was seen before fades by `lam`.
+
+    u starts at the mean and climbs: it finds its place from below within `SETTLED` scores, while from
+    above, where hardly a score reaches it, it would take tens of thousands.
+    """
     row[TAIL_SEEN] += 1.0
-    deviation = y - row[LOG_MEAN]
     row[TAIL_N] = lam * row[TAIL_N] + 1.0
-    row[LOG_MEAN] += deviation / row[TAIL_N]
-    row[LOG_SQUARES] = lam * row[LOG_SQUARES] + deviation * (y - row[LOG_MEAN])
+    learn_moments(row, y, lam)
     if row[TAIL_SEEN] < SETTLED:
-        row[TAIL_U] = row[LOG_MEAN] + 1.5 * spread(row)
+        row[TAIL_U] = row[LOG_MEAN]
         return
     share = level_share(rate)
     step = STEP * spread(row) * max(1.0 / row[TAIL_SEEN], LEAST_STEP)
@@ -112,7 +115,18 @@ def observe(row, y, lam, rate):  # type: ignore[no-untyped-def]
     row[TAIL_SUM] *= lam
     row[TAIL_SQUARES] *= lam
     excess = y - row[TAIL_U]
-    if excess > 0.0:
+    if row[TAIL_SEEN] >= 2.0 * SETTLED and excess > 0.0:
         row[TAIL_COUNT] += 1.0
         row[TAIL_SUM] += excess
         row[TAIL_SQUARES] += excess * excess
+
+
+@jit()
+def learn_moments(row, y, lam):  # type: ignore[no-untyped-def]
+    """Learn mean and variance of y; one wild score (a constant column's first step) counts as 4 sd."""
+    if row[TAIL_SEEN] > FEW:
+        reach = 4.0 * spread(row)
+        y = min(max(y, row[LOG_MEAN] - reach), row[LOG_MEAN] + reach)
+    deviation = y - row[LOG_MEAN]
+    row[LOG_MEAN] += deviation / row[TAIL_N]
+    row[LOG_SQUARES] = lam * row[LOG_SQUARES] + deviation * (y - row[LOG_MEAN])

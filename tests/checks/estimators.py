@@ -62,7 +62,7 @@ def discovered() -> list[type]:
     return found
 
 
-def normal(seed: int = 0, n: int = 300, d: int = 4) -> Matrix:
+def normal(seed: int = 0, n: int = 200, d: int = 4) -> Matrix:
     """Positive records with some correlation, so that even the angle to the mean says something."""
     rng = np.random.default_rng(seed)
     return 20.0 + rng.normal(size=(n, d)) @ np.random.default_rng(99).normal(size=(d, d))
@@ -119,7 +119,7 @@ def check_one_equals_many(driver: Driver) -> None:
 def check_equals_the_pipeline(driver: Driver) -> None:
     """Score, then learn, record by record: bit for bit what the daemon would say."""
     X = normal()
-    X[250:260] += 30.0
+    X[150:160] += 30.0
     flat = dict(driver.settings)
     detector = {key: flat.pop(key) for key in ("distance", "memory", "learn_from", "warmup") if key in flat}
     assert not flat
@@ -164,7 +164,7 @@ def check_missing_values(driver: Driver) -> None:
 def check_state_does_not_grow(driver: Driver) -> None:
     driver.learn(normal())
     before = len(pickle.dumps(driver.estimator))
-    driver.learn(normal(8, n=2000))
+    driver.learn(normal(8, n=400))
     assert len(pickle.dumps(driver.estimator)) < before + 32  # a counter may gain a digit
 
 

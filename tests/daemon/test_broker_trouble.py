@@ -82,7 +82,9 @@ def test_alerts_wait_for_their_broker_and_arrive_in_order(tmp_path, broker):
     X = records(3_000)
     _, alerts = without_crash(X)
     expected = [alert.to_json() for alert in alerts]
-    far = Broker(tmp_path / "far")
+    far = Broker(tmp_path / "far").start()
+    listen(far, "-E")  # makes a session, which keeps what comes before the listener is back
+    far.stop()
     sink = {"type": "mqtt", "url": far.url, "client_id": "kyori-out", "topic": "alerts/{pipeline}"}
     config = write_config(tmp_path, sensors(broker), ALERTS | {"far": sink})
     out = tmp_path / "out.jsonl"
@@ -102,15 +104,14 @@ def test_alerts_wait_for_their_broker_and_arrive_in_order(tmp_path, broker):
         wait_until(lambda: out.read_text().splitlines() == expected, 1)
         far.start()
         try:
-            far_heard = listen(far, len(expected))
+            far_heard = listen(far, "-C", str(len(expected)), "-W", "30")
         finally:
             far.kill()
     assert far_heard == expected
 
 
-def listen(broker: Broker, count: int) -> list[str]:
+def listen(broker: Broker, *options: str) -> list[str]:
     command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", "alerts/#", "-q", "1"]
-    done = subprocess.run(
-        [*command, "-C", str(count), "-W", "60"], capture_output=True, text=True, check=False, timeout=70
-    )
+    command += ["-c", "-i", "listener", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     return done.stdout.splitlines()
