@@ -63,7 +63,7 @@ class Model:
         self.distance: Distance = distance(settings.distance)
         self.full = self.distance.function is None
         rate = settings.threshold.value
-        self._radius = f_radius(d, rate) if self.full else np.empty((0, 0))
+        self._log_radius = np.log(f_radius(d, rate)) if self.full else np.empty((0, 0))
         self._t_radius = t_radius(rate)
         memory = settings.memory
         self._by_records = float(memory) if isinstance(memory, int) else 0.0
@@ -113,7 +113,7 @@ class Model:
         anomaly = np.empty(n, np.bool_)
         shares, expected, sd = (np.empty((n, self.d)) for _ in range(3))
         before = (
-            rows, slots, X, clock, self._radius, self._t_radius, settings.threshold.value,
+            rows, slots, X, clock, self._log_radius, self._t_radius, settings.threshold.value,
             settings.threshold.kind != "radius", self.warmup,
             judge.FROZEN if frozen else _MODES[settings.learn_from],
             float(settings.accept_shift_after), self._by_records, self._by_seconds, settings.covariance.floor,
@@ -129,7 +129,7 @@ class Model:
         self, out: Floats, anomaly: NDArray[np.bool_], shares: Floats, expected: Floats, sd: Floats
     ) -> Scores:
         square, limit, tail_p, used, weight = out.T  # the last two: what the radius of this distance needs
-        score, threshold = np.sqrt(square), np.sqrt(limit)
+        score, threshold = np.sqrt(square), np.exp(0.5 * limit)
         by_radius = f_tail(square, used, weight) if self.full else t_tail(used, weight)
         below = np.maximum(tail_p, by_radius)
         p = np.where(np.isnan(tail_p), by_radius, np.where(anomaly, tail_p, below))

@@ -24,24 +24,24 @@ LEARN_CLOCK = 6  # the stream's time of the last learned record
 GATED = 7  # anomalies in a row that were not learned
 TAIL_N = 8  # weight of the scores seen by the tail
 TAIL_SEEN = 9  # number of scores seen by the tail
-TAIL_U = 10  # the level u above which excesses are collected, in log D²
-TAIL_COUNT = 11  # weight of the excesses
-TAIL_SUM = 12  # their sum
-TAIL_SQUARES = 13  # and sum of squares
-LOG_MEAN = 14  # mean of log D²
-LOG_SQUARES = 15  # and its summed squared deviations
+TAIL_CLOCK = 10  # the stream's time of the last of them
+TAIL_U = 11  # the level u above which excesses are collected, in log D²
+TAIL_WATCHED = 12  # weight of the scores seen since excesses are collected
+TAIL_COUNT = 13  # weight of the excesses
+TAIL_SUM = 14  # their sum
+TAIL_SQUARES = 15  # and sum of squares
+LOG_MEAN = 16  # mean of log D²
+LOG_SQUARES = 17  # and its summed squared deviations
 # episodes
-RECENT = 16  # the last n verdicts as bits
-OPEN = 17  # 1 while an episode is open
-CALM = 18  # calm records in a row
-OPENED = 19  # stream's time at which it opened
-OPENED_RECORD = 20  # and the record number
-PEAK = 21  # highest level since it opened
-NOTICE = 22  # stream's time of the last notice
-EPISODES = 23  # episodes so far
-# verdict, continued
-TAIL_CLOCK = 24  # the stream's time of the last score seen by the tail
-SCALARS = 25
+RECENT = 18  # the last n verdicts as bits
+OPEN = 19  # 1 while an episode is open
+CALM = 20  # calm records in a row
+OPENED = 21  # stream's time at which it opened
+OPENED_RECORD = 22  # and the record number
+PEAK = 23  # highest level since it opened
+NOTICE = 24  # stream's time of the last notice
+EPISODES = 25  # episodes so far
+SCALARS = 26
 
 
 def width(d: int, *, full: bool, extra: int = 0) -> int:

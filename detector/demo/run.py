@@ -19,7 +19,7 @@ from detector.demo.summary import Summary, read_episodes, read_incidents, summar
 from detector.errors import KyoriError
 from detector.registry import DISTANCES, sink_options, source_options
 
-TOPIC = "datacentre/omi-11/metrics"
+TOPIC = "datacentre/omi-2/metrics"
 SPEED = 120.0
 """Records a second, which brings the bundled file to its end in about 36 s."""
 
@@ -83,7 +83,7 @@ def _replay(
     daemon = Daemon(config)
     daemon.answer_signals()
     worker = daemon.workers["server"]
-    replay = Replay(data / "asd" / "omi-11.csv", broker.port, TOPIC, speed, for_s)
+    replay = Replay(data / "asd" / "omi-2.csv", broker.port, TOPIC, speed, for_s)
     with shown(replay, worker.progress, live=live) as screen:
         follower = _Follower(daemon, replay)
 
@@ -98,7 +98,7 @@ def _replay(
         raise KyoriError("the demo was ended before its first record")
     end = timestamp(replay.last_time)
     summary = summarise(
-        records, timestamp(replay.first_time), end, read_incidents(data / "asd" / "omi-11.incidents.csv"),
+        records, timestamp(replay.first_time), end, read_incidents(data / "asd" / "omi-2.incidents.csv"),
         read_episodes(alerts_file, end),
     )  # fmt: skip
     return Outcome(summary, directory, alerts_file)

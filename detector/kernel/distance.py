@@ -45,7 +45,7 @@ def learn_diagonal(row, x, d, at, lam):  # type: ignore[no-untyped-def]
     )
 )  # fmt: skip
 def run(  # type: ignore[no-untyped-def]
-    function, parameter, rows, slots, X, clock, radius, t_radius, rate, use_tail, warmup, mode, accept,
+    function, parameter, rows, slots, X, clock, log_radius, t_radius, rate, use_tail, warmup, mode, accept,
     by_records, by_seconds, floor, out, anomalies, shares, expected, sd,
 ):  # fmt: skip
     """Do the same as `detector.kernel.mahalanobis.run` by another distance from the running mean.
@@ -73,13 +73,12 @@ def run(  # type: ignore[no-untyped-def]
         distance = function(raw, mean, spread, parameter, part) if k > 0 else 0.0
         q = moments.clamp_square(distance * distance)
         warm = row[SEEN] < warmup
-        threshold, p = math.nan, math.nan
-        anomaly = False
+        limit, p, y = math.nan, math.nan, tail.log_square(q)
         if not warm and k > 0:
-            threshold, p = judge(row, q, k, radius, t_radius, rate, use_tail)
-            anomaly = q >= threshold
-        deviation = (tail.log_square(q) - row[LOG_MEAN]) / log_spread(row)
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3], out[i, 4] = q, threshold, p, deviation, row[TAIL_N]
+            limit, p = judge(row, y, k, log_radius, t_radius, rate, use_tail)
+        anomaly = y >= limit
+        deviation = (y - row[LOG_MEAN]) / log_spread(row)
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3], out[i, 4] = q, limit, p, deviation, row[TAIL_N]
         anomalies[i] = anomaly
         if anomaly:
             for j in range(d):
@@ -93,6 +92,6 @@ def run(  # type: ignore[no-untyped-def]
         learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(x, q, d)
         lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
         if k > 0 and row[LEARNED] >= moments.KNOWN:
-            watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate)
+            watch(row, y, limit, anomaly, learn, by_records, by_seconds, rate)
         if learn:
             learn_diagonal(row, x, d, at, lam)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from detector.jit import jit
-from detector.reference.moments import LARGEST_SQUARE
-from detector.row import CLOCK, GATED, LOG_MEAN, LOG_SQUARES, TAIL_CLOCK, TAIL_N, WEIGHT
+from detector.row import CLOCK, GATED, LOG_MEAN, LOG_SQUARES, TAIL_CLOCK, TAIL_N, TAIL_WATCHED, WEIGHT
 from detector.verdict import tail
 from detector.verdict.radius import grid_place
 
 ALL, GATE, NEVER, FROZEN = 0, 1, 2, 3
 """What to learn: everything, all but anomalies, nothing after the warm-up, nothing at all."""
 
+LARGEST_LIMIT = 690.0  # log of the largest D², about 1e300
 NEAR = 1.0  # in standard deviations of log D²
 
 
@@ -32,21 +32,21 @@ def log_spread(row):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def judge(row, q, k, radius, t_radius, rate, use_tail):  # type: ignore[no-untyped-def]
-    """Return (squared threshold in force, p by the tail or NaN where only the radius counts).
+def judge(row, y, k, log_radius, t_radius, rate, use_tail):  # type: ignore[no-untyped-def]
+    """Return (threshold in force for y = log D², p by the tail or NaN where only the radius counts).
 
-    `radius` has no rows for distances other than Mahalanobis: then Student's t on log D² is used.
+    `log_radius` has no rows for distances other than Mahalanobis: then Student's t on y is used.
     """
-    if radius.shape[0] > 0:
-        limit = math.log(radius[k, grid_place(row[WEIGHT])])
+    if log_radius.shape[0] > 0:
+        limit = log_radius[k, grid_place(row[WEIGHT])]
     else:
         limit = row[LOG_MEAN] + t_radius[grid_place(row[TAIL_N])] * log_spread(row)
     p = math.nan
     if use_tail and tail.ready(row):
         by_tail = tail.tail_threshold(row, rate)
-        limit = by_tail if row[TAIL_N] >= tail.TRUSTED else max(limit, by_tail)
-        p = tail.tail_p(row, tail.log_square(q))
-    return min(math.exp(min(limit, 690.0)), LARGEST_SQUARE), p
+        limit = by_tail if row[TAIL_WATCHED] >= tail.TRUSTED else max(limit, by_tail)
+        p = tail.tail_p(row, y)
+    return min(limit, LARGEST_LIMIT), p
 
 
 @jit()
@@ -63,16 +63,15 @@ def decide(row, anomaly, warm, mode, accept):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate):  # type: ignore[no-untyped-def]
+def watch(row, y, limit, anomaly, learn, by_records, by_seconds, rate):  # type: ignore[no-untyped-def]
     """Let the tail see this score.
 
     Of a run of anomalies only the first counts, and only if it lies near the threshold. If none counted,
     the tail would be cut at its own threshold and draw it in ever closer; if all counted, faults would
     teach it to be silent: a long one by its length, returning ones by their distance.
     """
-    y = tail.log_square(q)
     if anomaly:
-        near = tail.log_square(threshold) + NEAR * tail.spread(row)
+        near = limit + NEAR * tail.spread(row)
         if not learn and (row[GATED] > 1.0 or y > near):
             return
         y = min(y, near)

@@ -3,15 +3,101 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
 
+from detector.contracts import Floats
 from detector.jit import Bools1, Floats1, Floats2, Ints1, jit
 from detector.kernel.judge import FROZEN, decide, forgetting, judge, watch
 from detector.reference import moments, partial
 from detector.row import CLOCK, LEARN_CLOCK, LEARNED, MATURE, PRIOR, SCALARS, SEEN, WEIGHT
+from detector.verdict import tail
 from detector.verdict.explain import explain_diagonal, explain_factor, spread_out
+
+
+class Work(NamedTuple):
+    """Scratch for one record; what `measure` leaves in it serves `explain` and `learn`."""
+
+    v: Floats  # deviations from the mean, (d,)
+    z: Floats  # whitened deviations, (d,)
+    precision: Floats  # per unit of scatter, floored, (d,)
+    floors: Floats  # least variances, (d,)
+    usable: np.ndarray  # present and known columns, (d,) bool
+    fresh: np.ndarray  # columns not known yet, (d,) bool
+    index: np.ndarray  # the k usable columns, (d,) int
+    scatter: Floats  # the whole packed scatter, for records that lack values
+    sub: Floats  # the packed factor of its usable block
+    part: Floats  # that block's deviations and floors, (2 d,)
+    square: Floats  # (d, d)
+
+
+@jit()
+def workspace(d):  # type: ignore[no-untyped-def]
+    """Return scratch for d features."""
+    triangle = d * (d + 1) // 2
+    return Work(
+        np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d, np.bool_), np.empty(d, np.bool_),
+        np.empty(d, np.int64), np.empty(triangle), np.empty(triangle), np.empty(2 * d), np.empty((d, d)),
+    )  # fmt: skip
+
+
+@jit()
+def measure(row, x, d, at, floor, work):  # type: ignore[no-untyped-def]
+    """Return (D², number of columns it was measured by)."""
+    k = moments.centre(row, x, work.v, work.usable, d)
+    moments.floor_squares(row, work.floors, d, floor)
+    if row[MATURE] == 0.0:
+        if row[LEARNED] < moments.KNOWN:
+            return 0.0, k
+        return moments.diagonal_square(row, work.v, work.usable, d, at, work.floors), k
+    if k == d:
+        weight = row[WEIGHT] + row[PRIOR]
+        return moments.whiten(row, at, work.v, work.z, work.precision, d, weight, work.floors), k
+    return partial.marginal_square(
+        row, at, work.v, work.usable, d, work.floors, work.scatter, work.sub, work.index, work.part, work.z,
+        work.precision,
+    )  # fmt: skip
+
+
+@jit()
+def explain(row, x, d, at, k, work, shares, expected, sd):  # type: ignore[no-untyped-def]
+    """Write each feature's share of D², the value the others led to expect, and its standard deviation."""
+    weight = row[WEIGHT] + row[PRIOR]
+    if row[MATURE] == 0.0:
+        for j in range(d):
+            work.precision[j] = row[at + moments.column(j, d)] / row[WEIGHT] + work.floors[j]
+        explain_diagonal(work.v, work.usable, d, work.precision, shares, expected, sd)
+    elif k == d:
+        explain_factor(row, at, work.v, work.z, work.precision, d, weight, work.square, shares, expected, sd)
+    else:
+        explain_factor(
+            work.sub, 0, work.part, work.z, work.precision, k, weight, work.square, shares, expected, sd
+        )
+        spread_out(shares, work.index, k, d, 0.0)
+        spread_out(expected, work.index, k, d, math.nan)
+        spread_out(sd, work.index, k, d, math.nan)
+    for j in range(d):
+        expected[j] += x[j]
+
+
+@jit()
+def learn(row, x, d, at, k, lam, floor, prior, work):  # type: ignore[no-untyped-def]
+    """Learn one record, complete or not."""
+    moments.note_columns(row, x, work.fresh, d)
+    if row[MATURE] == 0.0:
+        moments.learn_young(row, x, work.v, work.fresh, d, at, 1.0)
+    elif k == d:
+        moments.learn_full(row, x, work.v, d, at, lam, 1.0)
+    elif not partial.learn_partial(
+        row, at, x, work.v, work.usable, work.fresh, d, lam, 1.0, work.scatter, work.sub, work.index, k,
+        work.z, work.square,
+    ):  # fmt: skip
+        return
+    row[LEARNED] += 1.0
+    row[LEARN_CLOCK] = row[CLOCK]
+    moments.ripen(row, d, at, floor, prior)
 
 
 @jit(
@@ -22,7 +108,7 @@ from detector.verdict.explain import explain_diagonal, explain_factor, spread_ou
     )
 )  # fmt: skip
 def run(  # type: ignore[no-untyped-def]
-    rows, slots, X, clock, radius, t_radius, rate, use_tail, warmup, mode, accept,
+    rows, slots, X, clock, log_radius, t_radius, rate, use_tail, warmup, mode, accept,
     by_records, by_seconds, floor, prior, out, anomalies, shares, expected, sd,
 ):  # fmt: skip
     """Score, judge and learn every record of X against the model in its row, by Mahalanobis distance.
@@ -35,12 +121,12 @@ def run(  # type: ignore[no-untyped-def]
         Which model, and the stream's time.
     X : (n, d)
         The vectors; NaN = missing.
-    radius, t_radius, rate, use_tail
+    log_radius, t_radius, rate, use_tail
         See `judge`.
     warmup, mode, accept, by_records, by_seconds, floor, prior
         See `detector.settings.Detector`.
     out : (n, 5)
-        Written: D², squared threshold (NaN while silent), p by the tail (NaN: by the radius), number
+        Written: D², threshold for log D² (NaN while silent), p by the tail (NaN: by the radius), number
         of columns used, weight of the model.
     anomalies : (n,)
         Written: the verdict.
@@ -49,71 +135,27 @@ def run(  # type: ignore[no-untyped-def]
     """
     d = X.shape[1]
     at = SCALARS + 4 * d
-    triangle = d * (d + 1) // 2
-    v, z, precision, floors = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
-    usable, fresh = np.empty(d, np.bool_), np.empty(d, np.bool_)
-    scatter, sub, part = np.empty(triangle), np.empty(triangle), np.empty(2 * d)
-    index, square = np.empty(d, np.int64), np.empty((d, d))
+    work = workspace(d)
     for i in range(X.shape[0]):
         row = rows[slots[i]]
         x = X[i]
-        k = moments.centre(row, x, v, usable, d)
-        moments.floor_squares(row, floors, d, floor)
-        weight = row[WEIGHT] + row[PRIOR]
-        q = 0.0
-        if row[MATURE] == 1.0:
-            if k == d:
-                q = moments.whiten(row, at, v, z, precision, d, weight, floors)
-            elif k > 0:
-                q, _ = partial.marginal_square(
-                    row, at, v, usable, d, floors, scatter, sub, index, part, z, precision
-                )
-        elif row[LEARNED] >= moments.KNOWN:
-            q = moments.diagonal_square(row, v, usable, d, at, floors)
+        q, k = measure(row, x, d, at, floor, work)
+        limit, p, y = math.nan, math.nan, tail.log_square(q)
         warm = row[SEEN] < warmup
-        threshold, p = math.nan, math.nan
-        anomaly = False
         if not warm and k > 0:
-            threshold, p = judge(row, q, k, radius, t_radius, rate, use_tail)
-            anomaly = q >= threshold
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3], out[i, 4] = q, threshold, p, k, row[WEIGHT]
+            limit, p = judge(row, y, k, log_radius, t_radius, rate, use_tail)
+        anomaly = y >= limit
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3], out[i, 4] = q, limit, p, k, row[WEIGHT]
         anomalies[i] = anomaly
         if anomaly:
-            if row[MATURE] == 0.0:
-                for j in range(d):
-                    precision[j] = row[at + moments.column(j, d)] / row[WEIGHT] + floors[j]
-                explain_diagonal(v, usable, d, precision, shares[i], expected[i], sd[i])
-            elif k == d:
-                explain_factor(row, at, v, z, precision, d, weight, square, shares[i], expected[i], sd[i])
-            else:
-                explain_factor(sub, 0, part, z, precision, k, weight, square, shares[i], expected[i], sd[i])
-                spread_out(shares[i], index, k, d, 0.0)
-                spread_out(expected[i], index, k, d, math.nan)
-                spread_out(sd[i], index, k, d, math.nan)
-            for j in range(d):
-                expected[i, j] += x[j]
+            explain(row, x, d, at, k, work, shares[i], expected[i], sd[i])
         if mode == FROZEN:
             continue
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
-        learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(x, q, d)
+        learned = decide(row, anomaly, warm, mode, accept) and moments.learnable(x, q, d)
         lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
-        if k > 0 and row[LEARNED] >= moments.KNOWN:
-            watch(row, q, threshold, anomaly, learn, by_records, by_seconds, rate)
-        if not learn:
-            continue
-        moments.note_columns(row, x, fresh, d)
-        if row[MATURE] == 0.0:
-            moments.learn_young(row, x, v, fresh, d, at, 1.0)
-        elif k == d:
-            moments.learn_full(row, x, v, d, at, lam, 1.0)
-        else:
-            if k == 0:
-                partial.observed_factor(row, at, usable, d, scatter, sub, index)
-            if not partial.learn_partial(
-                row, at, x, v, usable, fresh, d, lam, 1.0, scatter, sub, index, k, z, square
-            ):
-                continue
-        row[LEARNED] += 1.0
-        row[LEARN_CLOCK] = row[CLOCK]
-        moments.ripen(row, d, at, floor, prior)
+        if k > 0 and row[LEARNED] >= 2 * moments.young_until(d):
+            watch(row, y, limit, anomaly, learned, by_records, by_seconds, rate)
+        if learned:
+            learn(row, x, d, at, k, lam, floor, prior, work)

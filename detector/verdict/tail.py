@@ -2,7 +2,7 @@
 
 Peaks over threshold [1]_ on y = log D²: a level u that 2 % of the scores exceed is tracked, and the
 excesses over it follow a generalised Pareto distribution, whose two parameters come from their mean
-and variance (method of moments [2]_). The state is six numbers a model, kept in its row.
+and variance (method of moments [2]_). The state is a few numbers a model, kept in its row.
 
 .. [1] Pickands (1975), Statistical inference using extreme order statistics.
 .. [2] Hosking, Wallis (1987), Parameter and quantile estimation for the generalized Pareto distribution.
@@ -22,6 +22,7 @@ from detector.row import (
     TAIL_SQUARES,
     TAIL_SUM,
     TAIL_U,
+    TAIL_WATCHED,
 )
 
 EXCEEDED = 0.02  # share of scores above u, at least
@@ -46,7 +47,7 @@ def log_square(q):  # type: ignore[no-untyped-def]
 @jit()
 def ready(row):  # type: ignore[no-untyped-def]
     """Return whether there are enough scores and excesses to say something about the tail."""
-    return row[TAIL_N] >= ENOUGH and row[TAIL_COUNT] >= ENOUGH_EXCESSES
+    return row[TAIL_WATCHED] >= ENOUGH and row[TAIL_COUNT] >= ENOUGH_EXCESSES
 
 
 @jit()
@@ -70,7 +71,7 @@ def tail_threshold(row, rate):  # type: ignore[no-untyped-def]
     """Return y that a share `rate` of the scores exceeds."""
     shape, scale = pareto(row)
     # Below u nothing is known. While u has not settled, extrapolating there would flag half the stream.
-    ratio = min(rate * row[TAIL_N] / row[TAIL_COUNT], 1.0)
+    ratio = min(rate * row[TAIL_WATCHED] / row[TAIL_COUNT], 1.0)
     if abs(shape) < 1e-6:
         return row[TAIL_U] - scale * math.log(ratio)
     return row[TAIL_U] + scale / shape * (ratio**-shape - 1.0)
@@ -79,7 +80,7 @@ def tail_threshold(row, rate):  # type: ignore[no-untyped-def]
 @jit()
 def tail_p(row, y):  # type: ignore[no-untyped-def]
     """Return the share of scores that exceed y, or above u the share that exceeds u."""
-    above = row[TAIL_COUNT] / row[TAIL_N]
+    above = row[TAIL_COUNT] / row[TAIL_WATCHED]
     if y <= row[TAIL_U]:
         return above
     shape, scale = pareto(row)
@@ -111,11 +112,14 @@ def observe(row, y, lam, rate):  # type: ignore[no-untyped-def]
     share = level_share(rate)
     step = STEP * spread(row) * max(1.0 / row[TAIL_SEEN], LEAST_STEP)
     row[TAIL_U] += step * (1.0 - share) if y > row[TAIL_U] else -step * share
+    if row[TAIL_SEEN] < 2.0 * SETTLED:
+        return
+    row[TAIL_WATCHED] = lam * row[TAIL_WATCHED] + 1.0
     row[TAIL_COUNT] *= lam
     row[TAIL_SUM] *= lam
     row[TAIL_SQUARES] *= lam
     excess = y - row[TAIL_U]
-    if row[TAIL_SEEN] >= 2.0 * SETTLED and excess > 0.0:
+    if excess > 0.0:
         row[TAIL_COUNT] += 1.0
         row[TAIL_SUM] += excess
         row[TAIL_SQUARES] += excess * excess

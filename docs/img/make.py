@@ -33,7 +33,7 @@ def run() -> tuple[np.ndarray, np.ndarray, list[Alert]]:
     config = load_text(text, "demo.yaml", source_options(), sink_options(), DISTANCES, environ=environ)
     settings = config.pipelines["server"].model_copy(update={"key": ""})  # one server: the topic names it
     pipeline = Pipeline("server", settings)
-    source = FileSource("csv", FileOptions(paths=(str(EXAMPLES / "asd" / "omi-11.csv"),)), pipeline.layout)
+    source = FileSource("csv", FileOptions(paths=(str(EXAMPLES / "asd" / "omi-2.csv"),)), pipeline.layout)
     source.open(b"")
     batch = source.read(100_000, 1.0)
     source.close()
@@ -137,7 +137,7 @@ def _legend() -> list[str]:
 def main() -> None:
     """Write the picture beside this file."""
     time, level, alerts = run()
-    incidents = read_incidents(EXAMPLES / "asd" / "omi-11.incidents.csv")
+    incidents = read_incidents(EXAMPLES / "asd" / "omi-2.incidents.csv")
     (Path(__file__).parent / "incidents.svg").write_text(draw(time, level, alerts, incidents))
 
 

@@ -48,7 +48,7 @@ def test_twelve_seconds_as_json(tmp_path: Path) -> None:
     assert 1 <= figures["found"] <= figures["incidents"] <= 9
     alerts = Path(figures["alerts_file"])
     assert alerts.parent.parent == tmp_path
-    assert {Alert.from_json(line).key for line in alerts.read_text().splitlines()} == {"omi-11"}
+    assert {Alert.from_json(line).key for line in alerts.read_text().splitlines()} == {"omi-2"}
     assert left_in(tmp_path) == ["alerts.jsonl"]
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith(f"{figures['records']}/4320 records, ")
@@ -103,7 +103,7 @@ def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_no_label_reaches_the_detector() -> None:
     """What a subscriber sees is the time and the 19 metrics of the bundled file, in its order."""
-    file = demo.examples() / "asd" / "omi-11.csv"
+    file = demo.examples() / "asd" / "omi-2.csv"
     heard: list[tuple[str, dict[str, object]]] = []
     with Broker() as broker:
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "listener", protocol=mqtt.MQTTv311)

@@ -70,7 +70,7 @@ def test_the_picture_is_of_these_records(tmp_path: Path) -> None:
     """Drawn again it tells of the same alerts; a changed detector needs a new picture."""
     made = runpy.run_path(str(ROOT / "docs" / "img" / "make.py"))
     time, level, alerts = made["run"]()
-    incidents = made["read_incidents"](ROOT / "examples" / "asd" / "omi-11.incidents.csv")
+    incidents = made["read_incidents"](ROOT / "examples" / "asd" / "omi-2.incidents.csv")
     drawn = made["draw"](time, level, alerts, incidents)
     marks = re.compile(r'<rect [^>]*height="7" fill="#c0392b"/>')
     kept = (ROOT / "docs" / "img" / "incidents.svg").read_text()
