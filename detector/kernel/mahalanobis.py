@@ -26,7 +26,7 @@ class Work(NamedTuple):
     floors: Floats  # least variances, (d,)
     usable: np.ndarray  # present and known columns, (d,) bool
     fresh: np.ndarray  # columns not known yet, (d,) bool
-    index: np.ndarray  # the k usable columns, (d,) int
+    columns: np.ndarray  # the k usable columns, (d,) int
     scatter: Floats  # the whole packed scatter, for records that lack values
     sub: Floats  # the packed factor of its usable block
     part: Floats  # that block's deviations and floors, (2 d,)
@@ -56,7 +56,7 @@ def measure(row, x, d, at, floor, work):  # type: ignore[no-untyped-def]
         weight = row[WEIGHT] + row[PRIOR]
         return moments.whiten(row, at, work.v, work.z, work.precision, d, weight, work.floors), k
     return partial.marginal_square(
-        row, at, work.v, work.usable, d, work.floors, work.scatter, work.sub, work.index, work.part, work.z,
+        row, at, work.v, work.usable, d, work.floors, work.scatter, work.sub, work.columns, work.part, work.z,
         work.precision,
     )  # fmt: skip
 
@@ -75,9 +75,9 @@ def explain(row, x, d, at, k, work, shares, expected, sd):  # type: ignore[no-un
         explain_factor(
             work.sub, 0, work.part, work.z, work.precision, k, weight, work.square, shares, expected, sd
         )
-        spread_out(shares, work.index, k, d, 0.0)
-        spread_out(expected, work.index, k, d, math.nan)
-        spread_out(sd, work.index, k, d, math.nan)
+        spread_out(shares, work.columns, k, d, 0.0)
+        spread_out(expected, work.columns, k, d, math.nan)
+        spread_out(sd, work.columns, k, d, math.nan)
     for j in range(d):
         expected[j] += x[j]
 
@@ -91,7 +91,7 @@ def learn(row, x, d, at, k, lam, floor, prior, work):  # type: ignore[no-untyped
     elif k == d:
         moments.learn_full(row, x, work.v, d, at, lam, 1.0)
     elif not partial.learn_partial(
-        row, at, x, work.v, work.usable, work.fresh, d, lam, 1.0, work.scatter, work.sub, work.index, k,
+        row, at, x, work.v, work.usable, work.fresh, d, lam, 1.0, work.scatter, work.sub, work.columns, k,
         work.z, work.square,
     ):  # fmt: skip
         return
@@ -155,7 +155,7 @@ def run(  # type: ignore[no-untyped-def]
         row[SEEN] += 1.0
         learned = decide(row, anomaly, warm, mode, accept) and moments.learnable(x, q, d)
         lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
-        if k > 0 and row[LEARNED] >= 2 * moments.young_until(d):
+        if k > 0 and row[WEIGHT] >= 2 * moments.young_until(d):  # scores of less say nothing of the tail
             watch(row, y, limit, anomaly, learned, by_records, by_seconds, rate)
         if learned:
             learn(row, x, d, at, k, lam, floor, prior, work)

@@ -22,6 +22,7 @@ from detector.demo.replay import Replay
 from tests.brokers import wait_until
 
 HOME = str(Path(__file__).parents[2])
+SERVER = demo.TOPIC.split("/")[1]
 KEYS = ["records", "incidents", "found", "false_alerts_per_day", "alerts_file"]
 
 

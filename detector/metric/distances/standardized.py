@@ -8,7 +8,7 @@ from detector.metric.distances.signature import DISTANCE
 
 @jit(DISTANCE)
 def standardized(x, mean, sd, p, shares):  # type: ignore[no-untyped-def]
-    """Return √Σ((x_j − m_j)/s_j)²; a share is its squared term. Scaled by the largest: no square overflows."""
+    """Return √Σ((x_j − m_j)/s_j)²; a share is its squared term. Scaled: no square overflows."""
     largest = 0.0
     for j in range(x.shape[0]):
         largest = max(largest, abs((x[j] - mean[j]) / sd[j]))
