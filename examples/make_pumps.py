@@ -16,10 +16,10 @@ FAULT = range(230, 270)
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def main() -> None:
-    """Write the file beside this one."""
+def main(path: Path = Path(__file__).parent / "pumps.csv") -> None:
+    """Write the file."""
     rng = np.random.default_rng(7)
-    with (Path(__file__).parent / "pumps.csv").open("w", newline="") as file:
+    with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("time", "pump", "flow", "pressure", "current", "vibration"))
         load = 0.8 + 0.15 * rng.normal(size=3)

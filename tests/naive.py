@@ -18,11 +18,6 @@ def young_until(d: int) -> int:
     return max(8, d + 2)
 
 
-def weights(n: int, forget: float, young: int) -> Matrix:
-    """Weight of each of n records: 1, times `forget` for each record learned since the model matured."""
-    return np.array([forget ** (n - max(young, i + 1)) if n > young else 1.0 for i in range(n)])
-
-
 def moments(X: Matrix, w: Matrix) -> tuple[Matrix, Matrix]:
     """Weighted mean and scatter (summed squares, not divided)."""
     mean = (w[:, None] * X).sum(axis=0) / w.sum()
@@ -39,6 +34,7 @@ class Stream:
     prior: float = 0.0
     dtype: Any = np.float64
     records: list[Matrix] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.forget = 0.5 ** (1.0 / self.half_life) if self.half_life else 1.0
@@ -47,7 +43,7 @@ class Stream:
 
     def _moments(self) -> tuple[float, Matrix, Matrix]:
         X = np.array(self.records, self.dtype)
-        w = weights(len(X), self.forget, young_until(self.d)).astype(self.dtype)
+        w = np.array(self.weights, self.dtype)
         return (w.sum(), *moments(X, w))
 
     def score(self, x: Matrix) -> float:
@@ -63,10 +59,13 @@ class Stream:
 
     def learn(self, x: Matrix) -> None:
         was_mature = len(self.records) >= young_until(self.d)
+        if was_mature:  # and what is left never weighs less than it took to mature
+            forget = max(self.forget, min(young_until(self.d) / sum(self.weights), 1.0))
+            self.weights = [weight * forget for weight in self.weights]
+            self.prior_scatter *= forget
+            self.prior_weight *= forget
         self.records.append(x)
-        if was_mature:
-            self.prior_scatter *= self.forget
-            self.prior_weight *= self.forget
+        self.weights.append(1.0)
         now_mature = len(self.records) >= young_until(self.d)
         if now_mature and (not was_mature or self.prior_weight < 0.5 * self.prior):
             weight, _, scatter = self._moments()

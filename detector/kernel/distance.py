@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 
 from detector.jit import Bools1, Floats1, Floats2, Ints1, jit
-from detector.kernel.judge import FROZEN, decide, forgetting, judge, log_spread, watch
+from detector.kernel.judge import FROZEN, decide, judge, log_spread, reference_forgetting, watch
 from detector.metric.distances.signature import DISTANCE
 from detector.reference import moments
 from detector.row import CLOCK, LEARN_CLOCK, LEARNED, LOG_MEAN, SCALARS, SEEN, TAIL_N, WEIGHT
@@ -90,7 +90,7 @@ def run(  # type: ignore[no-untyped-def]
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
         learn = decide(row, anomaly, warm, mode, accept) and moments.learnable(x, q, d)
-        lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
+        lam = reference_forgetting(row, d, by_records, by_seconds)
         if k > 0 and row[LEARNED] >= moments.KNOWN:
             watch(row, y, limit, anomaly, learn, by_records, by_seconds, rate)
         if learn:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 
 from detector.jit import jit
-from detector.row import CLOCK, GATED, LOG_MEAN, LOG_SQUARES, TAIL_CLOCK, TAIL_N, TAIL_WATCHED, WEIGHT
+from detector.reference.moments import young_until
+from detector.row import (
+    CLOCK,
+    GATED,
+    LEARN_CLOCK,
+    LOG_MEAN,
+    LOG_SQUARES,
+    TAIL_CLOCK,
+    TAIL_N,
+    TAIL_WATCHED,
+    WEIGHT,
+)
 from detector.verdict import tail
 from detector.verdict.radius import grid_place
 
@@ -23,6 +34,17 @@ def forgetting(row, last, by_records, by_seconds):  # type: ignore[no-untyped-de
         elapsed = row[CLOCK] - last
         return 0.5 ** (max(elapsed, 0.0) / by_seconds) if elapsed < 60.0 * by_seconds else 1e-18
     return 0.5 ** (1.0 / by_records) if by_records > 0.0 else 1.0
+
+
+@jit()
+def reference_forgetting(row, d, by_records, by_seconds):  # type: ignore[no-untyped-def]
+    """Return λ for learning: never so small that fewer records are left than a covariance needs.
+
+    After a pause of many half-lives an old reference, little trusted, is better than none: without one,
+    the first records of the next day would all be strangers.
+    """
+    lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
+    return max(lam, min(young_until(d) / row[WEIGHT], 1.0))
 
 
 @jit()

@@ -10,7 +10,7 @@ from numba import types
 
 from detector.contracts import Floats
 from detector.jit import Bools1, Floats1, Floats2, Ints1, jit
-from detector.kernel.judge import FROZEN, decide, forgetting, judge, watch
+from detector.kernel.judge import FROZEN, decide, judge, reference_forgetting, watch
 from detector.reference import moments, partial
 from detector.row import CLOCK, LEARN_CLOCK, LEARNED, MATURE, PRIOR, SCALARS, SEEN, WEIGHT
 from detector.verdict import tail
@@ -154,7 +154,7 @@ def run(  # type: ignore[no-untyped-def]
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
         learned = decide(row, anomaly, warm, mode, accept) and moments.learnable(x, q, d)
-        lam = forgetting(row, row[LEARN_CLOCK], by_records, by_seconds)
+        lam = reference_forgetting(row, d, by_records, by_seconds)
         if k > 0 and row[WEIGHT] >= 2 * moments.young_until(d):  # scores of less say nothing of the tail
             watch(row, y, limit, anomaly, learned, by_records, by_seconds, rate)
         if learned:

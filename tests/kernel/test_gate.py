@@ -91,9 +91,21 @@ def test_what_is_not_learned_does_not_fade(distance: str) -> None:
 
 
 @every
-def test_a_gap_in_the_stream_makes_it_cautious_not_blind_for_long(distance: str) -> None:
+def test_a_pause_of_many_half_lives_neither_alarms_nor_blinds(distance: str) -> None:
+    """Once nothing was left of the reference, and the next records were all strangers."""
     X = shifted(1500, 1300, 30.0)
     clock = np.arange(1500.0)
     clock[600:] += 1e6
-    one = One(3, distance=distance, memory="10m")
-    assert one.run(X, clock).anomaly[1300:].all()
+    anomaly = One(3, distance=distance, memory="10m").run(X, clock).anomaly
+    assert not anomaly[600:700].any()
+    assert anomaly[1300:].all()
+
+
+@every
+@pytest.mark.parametrize("memory", [1, 2, 5])
+def test_the_shortest_memory_keeps_as_many_records_as_it_needs(distance: str, memory: int) -> None:
+    """Once a column was never known to a distance with a half-life of one record: every score 0."""
+    one = One(3, distance=distance, memory=memory, learn_from="all", threshold={"kind": "radius"})
+    scores = one.run(shifted(2000, 1999, 1e4))
+    assert scores.anomaly[:1999].mean() < 0.02
+    assert scores.anomaly[-1]
