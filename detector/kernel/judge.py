@@ -97,5 +97,6 @@ def watch(row, y, limit, anomaly, learn, by_records, by_seconds, rate):  # type:
         if not learn and (row[GATED] > 1.0 or y > near):
             return
         y = min(y, near)
-    tail.observe(row, y, forgetting(row, row[TAIL_CLOCK], by_records, by_seconds), rate)
+    lam = forgetting(row, row[TAIL_CLOCK], by_records, by_seconds)
+    tail.observe(row, y, max(lam, min(tail.FEW / row[TAIL_N], 1.0)), rate)
     row[TAIL_CLOCK] = row[CLOCK]

@@ -26,7 +26,7 @@ from detector.row import (
 )
 
 EXCEEDED = 0.02  # share of scores above u, at least
-FEW = 20.0  # scores from which on their spread can tell a wild one
+FEW = 20.0  # scores from which on their spread can tell a wild one; so many are never forgotten
 SETTLED = 100.0  # scores from which on u is tracked; excesses are collected from twice as many
 STEP = 6.0  # gain of u, in standard deviations of y: about 1 / density at the level
 LEAST_STEP = 0.001
