@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -17,10 +17,10 @@ import structlog
 
 import connectors.sinks
 import connectors.sources
-from detector.config.models import Config, Connector
+from detector.config.models import Config
 from detector.contracts import Sink, Source
 from detector.courier import Courier
-from detector.errors import ConfigError, Problem
+from detector.errors import KyoriError
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.statedir import StateDir
@@ -55,7 +55,6 @@ class Daemon:
         self._stopping = False
         self._signals = 0
         self.workers: dict[str, Worker] = {}
-        check_shared(config)
         self._state_dir = state_dir or StateDir.open(config.state_dir)
         try:
             for name in config.pipelines:
@@ -95,7 +94,7 @@ class Daemon:
         log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
 
     def run(self, *, once: bool = False, while_running: Callable[[], None] | None = None) -> None:
-        """Run until a signal or `stop`, or with `once` until all sources have ended.
+        """Run until a signal or `stop`, or with `once` until all sources that end by themselves have ended.
 
         Without `once` a pipeline whose sources have all ended leaves the daemon waiting, so that a
         supervisor does not start it over and over.
@@ -105,14 +104,17 @@ class Daemon:
         Exception
             Whatever broke a pipeline.
         """
+        finite = [worker for worker in self.workers.values() if worker.finite]
         try:
+            if once and not finite:
+                raise KyoriError("--once needs a source that ends by itself, as file or stdin")
             self.start()
             while not self._stopping:
                 time.sleep(_LOOK_S)
                 self._check()
                 if while_running is not None:
                     while_running()
-                if once and all(worker.sources_ended.is_set() for worker in self.workers.values()):
+                if once and all(worker.finite_ended.is_set() for worker in finite):
                     break
         finally:
             self._end()
@@ -152,44 +154,3 @@ class Daemon:
                 redeliveries=progress.skipped, alerts=progress.alerts,
             )  # fmt: skip
         self._state_dir.close()
-
-
-def check_shared(config: Config) -> None:
-    """Refuse what only one can have: standard input, a file to write to, a client id at a broker.
-
-    Each pipeline opens its sources and outputs for itself. Two of them with one client id would drive
-    each other out for ever, and a file of two writers could not be mended after a crash.
-    """
-    problems, taken = [], dict[tuple[object, ...], str]()
-    for pipeline, settings in config.pipelines.items():
-        named = [(f"sources.{name}", config.sources[name]) for name in settings.sources]
-        named += [(f"outputs.{name}", config.outputs[name]) for name in settings.outputs]
-        for place, connector in named:
-            what = _only_one(place, connector)
-            if what is None:
-                continue
-            here = f"{place} of the pipeline {pipeline}"
-            if what in taken:
-                said = f"{' '.join(map(str, what))}: used by {taken[what]} too"
-                problems.append(Problem(place, said, "give each its own"))
-            taken.setdefault(what, here)
-    if problems:
-        raise ConfigError(problems, config.file)
-
-
-def _only_one(place: str, connector: Connector) -> tuple[object, ...] | None:
-    """Return what a connector must have for itself, if anything."""
-    options: Any = connector.options
-    if connector.type == "stdin":
-        return ("standard input",)
-    if connector.type == "file" and place.startswith("outputs."):
-        return "the file", options.path
-    if connector.type == "mqtt" and options.client_id:
-        return "the client_id", options.client_id, "at", options.url
-    return None
-
-
-def counts(workers: Mapping[str, Worker]) -> dict[str, int]:
-    """Return the sums over all pipelines of what `Progress` counts."""
-    names = ("records", "refused", "skipped", "alerts", "anomalies", "open_alerts")
-    return {name: sum(getattr(worker.progress, name) for worker in workers.values()) for name in names}

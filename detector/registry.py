@@ -7,13 +7,16 @@ configuration does not use; so option models are looked up here, each when it is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from connectors import sinks, sources
-from detector.config.models import Config
+from detector.config.load import load
+from detector.config.models import Config, Connector
 from detector.contracts import Layout
+from detector.errors import ConfigError, Problem
 
 DISTANCES = ("chebyshev", "cosine", "euclidean", "mahalanobis", "manhattan", "minkowski", "standardized")
 """The names in `detector.metric.distances`, which is not imported for them: that takes a second."""
@@ -77,3 +80,51 @@ def probes(config: Config) -> Iterator[tuple[str, Probe | None]]:
 def _probe(connector: Any) -> Probe | None:
     probe: Probe | None = getattr(connector, "probe", None)
     return probe
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration file, with all connectors and distances that there are.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong.
+    """
+    config = load(path, source_options(), sink_options(), DISTANCES)
+    check_shared(config)
+    return config
+
+
+def check_shared(config: Config) -> None:
+    """Refuse what only one can have: standard input, a file to write to, a client id at a broker.
+
+    Each pipeline opens its sources and outputs for itself. Two of them with one client id would drive
+    each other out for ever, and a file of two writers could not be mended after a crash.
+    """
+    problems, taken = [], dict[tuple[object, ...], str]()
+    for pipeline, settings in config.pipelines.items():
+        named = [(f"sources.{name}", config.sources[name]) for name in settings.sources]
+        named += [(f"outputs.{name}", config.outputs[name]) for name in settings.outputs]
+        for place, connector in named:
+            what = _only_one(place, connector)
+            if what is None:
+                continue
+            here = f"{place} of the pipeline {pipeline}"
+            if what in taken:
+                said = f"{' '.join(map(str, what))}: used by {taken[what]} too"
+                problems.append(Problem(place, said, "give each its own"))
+            taken.setdefault(what, here)
+    if problems:
+        raise ConfigError(problems, config.file)
+
+
+def _only_one(place: str, connector: Connector) -> tuple[object, ...] | None:
+    """Return what a connector must have for itself, if anything."""
+    options: Any = connector.options
+    if connector.type == "stdin":
+        return ("standard input",)
+    if connector.type == "file" and place.startswith("outputs."):
+        return "the file", options.path
+    if connector.type == "mqtt" and options.client_id:
+        return "the client_id", options.client_id, "at", options.url
+    return None

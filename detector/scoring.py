@@ -20,12 +20,11 @@ from pydantic import ValidationError
 import connectors.sources
 from connectors.decode.sniff import sniff
 from connectors.sniffing import sniff_file
-from detector.config.load import load
 from detector.contracts import Batch, Layout, Source
 from detector.errors import EndOfInput, KyoriError
 from detector.pipeline import Pipeline, Result
 from detector.refused import Refused
-from detector.registry import DISTANCES, sink_options, source_options
+from detector.registry import load_config
 from detector.settings import Pipeline as Settings
 
 log = structlog.get_logger()
@@ -102,7 +101,7 @@ def _from_config(
 ) -> Settings:
     if key or time or features:
         raise KyoriError("--key, --time and --features are the configuration's; leave them out with --config")
-    pipelines = load(config, source_options(), sink_options(), DISTANCES).pipelines
+    pipelines = load_config(config).pipelines
     if pipeline is None and len(pipelines) > 1:
         raise KyoriError(f"{config} has several pipelines; choose one: --pipeline {'|'.join(pipelines)}")
     if pipeline is not None and pipeline not in pipelines:

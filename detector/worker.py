@@ -102,7 +102,7 @@ class Worker(threading.Thread):
         self.pipeline = pipeline
         self.progress = Progress()
         self.ready = threading.Event()
-        self.sources_ended = threading.Event()
+        self.finite_ended = threading.Event()
         self.failure: BaseException | None = None
         self._sources = dict(sources)
         self._store = store
@@ -115,6 +115,11 @@ class Worker(threading.Thread):
     def connected(self) -> bool:
         """Whether every source is; one that has nothing to connect to always is."""
         return all(getattr(source, "connected", True) for source in self._sources.values())
+
+    @property
+    def finite(self) -> bool:
+        """Whether any source ends by itself."""
+        return any(source.finite for source in self._sources.values())
 
     def stop(self) -> None:
         """Commit what was read, deliver what can be, and end."""
@@ -133,7 +138,6 @@ class Worker(threading.Thread):
             self.ready.set()
             self._read_all()
             self._commit()
-            self.sources_ended.set()
             if not self._halt.is_set():
                 log.info("sources_ended", pipeline=self.pipeline.name)
             while not self._halt.wait(_LOOK_S):
@@ -176,6 +180,9 @@ class Worker(threading.Thread):
                     batch = source.read(_MOST_ROWS, self._patience() / len(live))
                 except EndOfInput:
                     del live[name]
+                    self._commit()
+                    if not any(other.finite for other in live.values()):
+                        self.finite_ended.set()
                     continue
                 if batch is not None:
                     self._take(name, source, batch)

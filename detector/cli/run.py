@@ -22,12 +22,11 @@ def run(
 
     It goes on exactly where it stopped. A second SIGTERM ends it at once.
     """
-    from detector.config.load import load  # noqa: PLC0415
     from detector.logs import configure  # noqa: PLC0415
-    from detector.registry import DISTANCES, sink_options, source_options  # noqa: PLC0415
+    from detector.registry import load_config  # noqa: PLC0415
     from detector.statedir import StateDir  # noqa: PLC0415
 
-    checked = load(config, source_options(), sink_options(), DISTANCES)
+    checked = load_config(config)
     configure(checked.log.level, checked.log.format)
     state_dir = StateDir.open(checked.state_dir)  # before the slow imports: a second daemon ends at once
     from detector.daemon import Daemon  # noqa: PLC0415

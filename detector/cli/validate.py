@@ -32,11 +32,10 @@ def validate(
 
     With --connect, each connection is tried once; if one fails, it exits 1.
     """
-    from detector.config.load import load  # noqa: PLC0415
-    from detector.registry import DISTANCES, sink_options, source_options  # noqa: PLC0415
+    from detector.registry import load_config  # noqa: PLC0415
 
     try:
-        checked = load(config, source_options(), sink_options(), DISTANCES)
+        checked = load_config(config)
     except ConfigError as error:
         if as_json:
             _print_json(config, error, {})

@@ -15,9 +15,8 @@ from typing import Any, Self
 
 from structlog.testing import capture_logs
 
-from detector.config.load import load
 from detector.daemon import Daemon
-from detector.registry import DISTANCES, sink_options, source_options
+from detector.registry import load_config
 from detector.worker import Progress
 from tests.brokers import wait_until
 from tests.daemon.process import FEATURES, settings
@@ -122,7 +121,7 @@ class Inside:
     def __enter__(self) -> Self:
         self.log = self._captured.__enter__()
         try:
-            self.daemon = Daemon(load(self._config, source_options(), sink_options(), DISTANCES))
+            self.daemon = Daemon(load_config(self._config))
             self._thread.start()
             for worker in self.daemon.workers.values():
                 worker.ready.wait(60)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.brokers import Broker, free_port, needs_mosquitto, wait_until
-from tests.daemon.process import last_record, payloads, records, saved_row, without_crash, write_csv
+from tests.daemon.process import Daemon, last_record, payloads, records, saved_row, without_crash, write_csv
 from tests.daemon.running import ALERTS, Inside, Process, lines, write_config
 
 STOPS = 3
@@ -106,3 +106,26 @@ def test_once_ends_by_itself_and_without_it_the_daemon_waits(tmp_path: Path) -> 
         assert again.daemon.workers["p"].is_alive()
         assert again.stop() < 2
         assert again.progress().records == 0  # a file that is finished is not read again
+
+
+def test_once_does_not_wait_for_sources_that_never_end(tmp_path: Path) -> None:
+    write_csv(tmp_path / "in.csv", records(500))
+    (tmp_path / "grows.jsonl").touch()
+    sources = {
+        "in": {"type": "file", "paths": ["in.csv"]},
+        "log": {"type": "tail", "paths": ["grows.jsonl"]},
+    }
+    config = write_config(tmp_path, sources)
+    once = Daemon(config, "--once")
+    once.finish(30)
+    assert once.code == 0
+    assert saved_row(tmp_path / "state")[1] == 500
+
+
+def test_once_needs_a_source_that_ends(tmp_path: Path) -> None:
+    (tmp_path / "grows.jsonl").touch()
+    config = write_config(tmp_path, {"log": {"type": "tail", "paths": ["grows.jsonl"]}})
+    once = Daemon(config, "--once")
+    _, said = once.finish(30)
+    assert once.code == 1
+    assert "--once needs a source that ends by itself" in said
