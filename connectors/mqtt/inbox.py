@@ -25,7 +25,7 @@ second copy would be taken for the older message.
 Brokers overrun the window: MQTT 3.1.1 has none in the protocol, and Mosquitto 2.0.11 sends several
 times the Receive Maximum of MQTT 5 while acknowledgements are under way (measured: 7 times; its issue 2301).
 Therefore no more messages than the window are taken unacknowledged, however many wait, and the ring
-holds `RING_WINDOWS` windows. If even `CAPACITY` is exceeded, messages are shed: what does not fit is not
+holds two windows, and at least `RING_LEAST` messages. If even `CAPACITY` is exceeded, messages are shed: what does not fit is not
 kept, nor anything after it, and once all that was kept is acknowledged, a new connection makes the
 broker send the rest again. Nothing blocks, memory stays bounded, and nothing is lost.
 
@@ -48,9 +48,10 @@ CAPACITY_BYTES = 32 * 2**20
 """What may wait to be read, or be read and unacknowledged. QoS 0 messages beyond it are dropped and
 counted as ``qos0_dropped``, QoS 1 messages are shed."""
 
-RING_WINDOWS = 5
-"""A broker that keeps to the window needs 2: a batch whose acknowledgements it has not seen yet, and the
-batch that was committed after it."""
+RING_WINDOWS = 2
+RING_LEAST = 1000
+"""The ring needs room for two windows: messages whose acknowledgements the broker has not seen yet, and
+those that were committed after them. A small window is given more, as brokers overrun it."""
 
 _ENTRY = 8
 """Bytes of an entry of the ring: packet id and `digest`."""
@@ -209,7 +210,7 @@ class Inbox:
                 message.repeated = message.dup and self._ring.get(message.mid) == entry
                 self._ring.pop(message.mid, None)
                 self._ring[message.mid] = entry
-                while len(self._ring) > RING_WINDOWS * self.window:
+                while len(self._ring) > max(RING_WINDOWS * self.window, RING_LEAST):
                     self._ring.popitem(last=False)
             return message
 

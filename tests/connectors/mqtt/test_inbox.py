@@ -113,7 +113,8 @@ def test_batch_is_of_one_epoch() -> None:
     assert [mid for mid, _ in taken(box)] == [1]
 
 
-def test_ring_survives_in_the_position_and_is_bounded() -> None:
+def test_ring_survives_in_the_position_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.mqtt.inbox.RING_LEAST", 10)
     box = inbox(window=2)
     for mid in range(1, 31):
         box.put(message(mid))
@@ -127,7 +128,7 @@ def test_ring_survives_in_the_position_and_is_bounded() -> None:
     other.put(message(30, dup=True))
     assert taken(other) == [(30, True)]
     other.ack(Token(1, (30,)), lambda _mid: None)
-    other.put(message(20, dup=True))  # 5 windows of 2 are kept
+    other.put(message(20, dup=True))  # forgotten: 10 are kept
     assert taken(other) == [(20, False)]
 
 
