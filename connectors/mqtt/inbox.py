@@ -25,9 +25,10 @@ second copy would be taken for the older message.
 Brokers overrun the window: MQTT 3.1.1 has none in the protocol, and Mosquitto 2.0.11 sends several
 times the Receive Maximum of MQTT 5 while acknowledgements are under way (measured: 7 times; its issue 2301).
 Therefore no more messages than the window are taken unacknowledged, however many wait, and the ring
-holds two windows, and at least `RING_LEAST` messages. If even `CAPACITY` is exceeded, messages are shed: what does not fit is not
-kept, nor anything after it, and once all that was kept is acknowledged, a new connection makes the
-broker send the rest again. Nothing blocks, memory stays bounded, and nothing is lost.
+holds two windows, and at least `RING_LEAST` messages. If even `CAPACITY` is exceeded, messages are
+shed: what does not fit is not kept, nor anything after it, and once all that was kept is acknowledged,
+a new connection makes the broker send the rest again. Nothing blocks, memory stays bounded, and nothing
+is lost.
 
 What is left: a broker that gives a packet id out again soon, and for a message with the very same topic
 and payload, while we are killed before we read that message, makes us take it for the older one.

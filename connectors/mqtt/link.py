@@ -213,8 +213,10 @@ class Link:
 
     # --- callbacks, in paho's thread: short, and none of them waits
 
-    def _trying(self, _client: Client, _data: object) -> None:
+    def _trying(self, client: Client, _data: object) -> None:
         self._answered = False
+        if isinstance(client, WatchedClient):
+            client.last_error()  # of the connection before
 
     def _connected(
         self, _client: Client, _data: object, flags: ConnectFlags, code: ReasonCode, _properties: object

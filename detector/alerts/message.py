@@ -10,6 +10,9 @@ import numpy as np
 from detector.contracts import Floats, Reason
 from detector.settings import Feature
 
+_FAR = 100  # beyond it a level is only a number
+_CONSTANT = 1e-9  # a relative standard deviation that no sensor has
+
 
 def reasons(
     features: Sequence[Feature], x: Floats, shares: Floats, expected: Floats, sd: Floats
@@ -65,7 +68,8 @@ def sentence(key: str, reasons: Sequence[Reason], level: float, most: int) -> st
     """
     named = [reason for i, reason in enumerate(reasons[:most]) if i == 0 or reason.share >= 0.1]
     text = "; ".join(_phrase(reason) for reason in named)
-    return f"{key + ': ' if key else ''}{text} ({level:.3g} x the threshold)"
+    far = f"{level:.3g} x" if level <= _FAR else f"over {_FAR} x"
+    return f"{key + ': ' if key else ''}{text} ({far} the threshold)"
 
 
 def _phrase(reason: Reason) -> str:
@@ -74,4 +78,6 @@ def _phrase(reason: Reason) -> str:
         return f"{reason.name} missing"
     if reason.expected is None or reason.sd is None:
         return f"{reason.name} {reason.value:.4g}{unit}"
+    if reason.sd < _CONSTANT * abs(reason.expected):
+        return f"{reason.name} {reason.value:.4g}{unit}, so far always {reason.expected:.4g}"
     return f"{reason.name} {reason.value:.4g}{unit}, expected {reason.expected:.4g} ± {reason.sd:.2g}"

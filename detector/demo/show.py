@@ -9,7 +9,7 @@ from typing import Any
 from detector.demo.replay import Replay
 from detector.worker import Progress
 
-_BARS = " ▁▂▃▄▅▆▇█"
+_BARS = "▁▂▃▄▅▆▇█"
 _LINE_EVERY_S = 5.0
 
 
@@ -17,9 +17,9 @@ def sparkline(levels: list[float], width: int) -> str:
     """Return the last levels as bars; a full bar is twice the threshold or more.
 
     >>> sparkline([0.0, 0.5, 1.0, 2.0, 9.0], 4)
-    '▂▄██'
+    '▃▅██'
     """
-    return "".join(_BARS[min(int(level * 4), 8)] for level in levels[-width:])
+    return "".join(_BARS[min(int(level * 4), 7)] for level in levels[-width:])
 
 
 class Plain:

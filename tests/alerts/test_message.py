@@ -90,3 +90,10 @@ def test_ties_keep_the_order_of_the_features() -> None:
     features = [Feature(name=name) for name in "abc"]
     nothing = np.zeros(3)
     assert [r.name for r in reasons(features, nothing, nothing, nothing, nothing)] == ["a", "b", "c"]
+
+
+def test_a_constant_that_moves_is_told_as_such() -> None:
+    moved = Reason("fan", "", 0.74, 0.5, 5e-15, 1.0, "above")
+    assert (
+        sentence("rack", [moved], 3.7e12, 3) == "rack: fan 0.74, so far always 0.5 (over 100 x the threshold)"
+    )

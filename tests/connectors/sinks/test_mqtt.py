@@ -84,7 +84,9 @@ def test_broker_away_then_back(broker: Broker) -> None:
     broker.start()
     listener = Subscriber(broker.port, "kyori/#")
     write_until_taken(sink, alerts(2))
-    assert ids(listener.payloads) == ids([one.to_json() for one in alerts(2)])
+    sink.write(alerts(3))
+    wait_until(lambda: len(listener.messages) >= 2)
+    assert ids(listener.payloads) == ids([one.to_json() for one in alerts(2, 3)])
     sink.close()
     listener.close()
 

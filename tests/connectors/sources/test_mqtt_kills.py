@@ -20,6 +20,11 @@ __all__ = ["broker"]
 KILLS = int(os.environ.get("KYORI_KILLS", "8"))
 
 
+def written(file: Path) -> int:
+    """When it was replaced last."""
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
 def killed_run(broker: Broker, folder: Path, how: str, kills: int) -> tuple[dict[str, Any], int]:
     """Publish all the time, kill the reader again and again; return what it has committed in the end."""
     file = folder / "state.json"
@@ -30,7 +35,7 @@ def killed_run(broker: Broker, folder: Path, how: str, kills: int) -> tuple[dict
     def feed() -> None:
         for start in range(0, total, 100):
             broker.publish("in/a", *json_values(range(start, start + 100)))
-            time.sleep(0.15)
+            time.sleep(0.25)
 
     feeder = threading.Thread(target=feed)
     feeder.start()
@@ -39,7 +44,11 @@ def killed_run(broker: Broker, folder: Path, how: str, kills: int) -> tuple[dict
     for life in range(kills + 1):
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         if life < kills:
-            time.sleep(0.8 + chance.uniform(0, 0.6))  # the first part is Python starting
+            before = written(file)
+            end = time.monotonic() + 10
+            while written(file) == before and time.monotonic() < end:
+                time.sleep(0.005)
+            time.sleep(chance.uniform(0, 0.3))
         else:
             feeder.join()
             end = time.monotonic() + 20
