@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector import row
 from detector.contracts import Floats
-from detector.kernel import distance as by_distance
-from detector.kernel import judge, mahalanobis
+from detector.kernel import judge
 from detector.metric.distances import Distance, distance
 from detector.settings import Detector
 from detector.verdict.radius import f_radius, f_tail, t_radius, t_tail
@@ -62,6 +62,8 @@ class Model:
         self.d = d
         self.distance: Distance = distance(settings.distance)
         self.full = self.distance.function is None
+        # Only the loop that is needed: to load a compiled one takes a fifth of a second.
+        self._kernel = import_module("detector.kernel." + ("mahalanobis" if self.full else "distance"))
         rate = settings.threshold.value
         self._log_radius = np.log(f_radius(d, rate)) if self.full else np.empty((0, 0))
         self._t_radius = t_radius(rate)
@@ -120,9 +122,9 @@ class Model:
         )  # fmt: skip
         after = (out, anomaly, shares, expected, sd)
         if self.full:
-            mahalanobis.run(*before, self._prior, *after)
+            self._kernel.run(*before, self._prior, *after)
         else:
-            by_distance.run(self.distance.function, self.distance.p, *before, *after)
+            self._kernel.run(self.distance.function, self.distance.p, *before, *after)
         return self._scores(out, anomaly, shares, expected, sd)
 
     def _scores(
