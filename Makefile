@@ -42,7 +42,8 @@ bench: $(READY) ## time to be ready, memory, and speed
 	$(BIN)/python -m benchmarks.speed
 
 crash: $(READY) ## kill the daemon over and over, on files and on MQTT, and corrupt its state
-	KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest -m "crash" --timeout 3600 tests
+	KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest --timeout 3600 \
+	  tests/daemon/test_crash.py tests/connectors/sources/test_mqtt_kills.py tests/store/test_corruption.py
 
 soak: $(READY) ## run for MINUTES (default 20) with reconnects; memory, descriptors and threads must not grow
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)
