@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from detector.jit import jit
 from detector.row import LEARNED, MATURE, PRIOR, SCALARS, WEIGHT
 
@@ -268,16 +266,3 @@ def learn_full(row, x, v, d, at, lam, w):  # type: ignore[no-untyped-def]
     update_factor(row, v, d, at, lam, row[WEIGHT] * for_mean)
     row[WEIGHT] = total
     row[PRIOR] *= lam
-
-
-def origin_unknown(rows: np.ndarray, d: int) -> None:
-    """Mark the origin of new rows as not known yet.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, width)
-        New rows, all zero.
-    d : int
-        Number of features.
-    """
-    rows[:, SCALARS + d : SCALARS + 2 * d] = np.nan
