@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector.row import SEEN
 from tests.brokers import Broker, needs_mosquitto, wait_until
 from tests.daemon.process import (
     Daemon,
@@ -179,10 +180,24 @@ def test_mqtt(plant: tuple[Path, Subscriber], broker: Broker) -> None:
 
 
 @needs_mosquitto
-def test_mqtt_without_the_ring_learns_twice(plant: tuple[Path, Subscriber], broker: Broker) -> None:
-    """Negative control: without the memory of what was committed, redeliveries are learned twice."""
+@pytest.mark.parametrize(("module", "twice"), [("detector.cli", False), ("tests.daemon.forgetful", True)])
+def test_mqtt_killed_before_the_acknowledgement(
+    plant: tuple[Path, Subscriber], broker: Broker, module: str, twice: bool
+) -> None:
+    """What was committed and not acknowledged comes again: the ring knows it.
+
+    Negative control: without the memory of what was committed, it is learned twice. The kill falls between
+    commit and acknowledgement by the daemon's own hand, so that the control cannot pass by luck.
+    """
     config, _ = plant
-    X = records(MESSAGES)
-    run_through(config, broker, X, 6, module="tests.daemon.forgetful")
+    X = records(2_000)
+    broker.publish("plant/sensors", *payloads(X))
+    daemon = Daemon(config, module=module, KYORI_FAILPOINT="after_commit:1")
+    assert daemon.process.wait(60) == -9
+    last = Daemon(config, module=module)
+    last.wait_for("ready")
+    wait_until(lambda: last_record(config.parent / "state") >= len(X), 60)
+    last.stop()
     row, _ = without_crash(X)
-    assert saved_row(config.parent / "state")[1] > row[1]  # records seen
+    seen = saved_row(config.parent / "state")[SEEN]
+    assert seen > row[SEEN] if twice else seen == row[SEEN]
