@@ -6,12 +6,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: run test check format bench crash soak docs clean help lock wheel
+.PHONY: run test check format bench bench-accuracy crash soak docs clean help lock wheel
 
 help: ## say what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
@@ -19,6 +21,13 @@ $(READY): requirements.lock pyproject.toml
 	  { echo "no virtual environment could be made: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# The peers need other versions than the tools of development, so they live apart.
+$(BENCH_READY): requirements-bench.lock pyproject.toml
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 run: $(READY) ## watch kyori find faults in a real server's sensors, over MQTT
@@ -41,6 +50,9 @@ bench: $(READY) ## time to be ready, memory, and speed
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.speed
 
+bench-accuracy: $(BENCH_READY) ## rank and judge labelled data beside the peers; DATA=directory, else what is bundled
+	$(BENCH)/bin/python -m benchmarks.accuracy --cache $(BENCH)/figures.json $(if $(DATA),--data $(DATA)) $(if $(DOCS),--docs $(DOCS))
+
 crash: $(READY) ## kill the daemon over and over, on files and on MQTT, and corrupt its state
 	KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest --timeout 3600 \
 	  tests/daemon/test_crash.py tests/connectors/sources/test_mqtt_kills.py tests/store/test_corruption.py
@@ -59,8 +71,10 @@ lock: ## pin what is installed, from pyproject.toml, without index addresses
 	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --no-header --extra demo --extra dev --output-file requirements.lock pyproject.toml
+	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --no-header --extra bench --output-file requirements-bench.lock pyproject.toml
 	rm -rf $(VENV)-lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,5 @@
-"""Measures, apart from the tests: time to be ready, memory, speed beside a peer, and growth over time.
+"""Measures, apart from the tests: time to be ready, memory, speed, growth over time, accuracy beside peers.
 
-Each module is a command: ``python -m benchmarks.start``, ``.speed``, ``.soak``. Run one at a time.
+Each module is a command: ``python -m benchmarks.start``, ``.speed``, ``.soak``, ``.accuracy``. Run one at a
+time.
 """

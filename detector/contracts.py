@@ -21,6 +21,9 @@ Objects = NDArray[np.object_]
 LARGEST = 1e150
 """A number beyond this is taken for a fault of its sender: its square must still be finite."""
 
+NOTABLE = 0.1
+"""A feature whose share of the distance is smaller than this, up or down, is not what it is about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -128,7 +131,8 @@ class Reason:
     expected, sd : float or None
         What the other features of the same record led to expect, and its standard deviation.
     share : float
-        The part of the squared distance that this feature accounts for; all shares sum to 1.
+        The part of the distance that this feature accounts for; all shares sum to 1. Below 0: it lies
+        on one side of its mean and on the other of what is expected of it.
     direction : str
         ``above`` or ``below`` the expected value.
     """
@@ -152,32 +156,39 @@ class Alert:
         The same for every notice of an episode, and after a restart.
     status : str
         ``open``, ``update`` or ``closed``.
+    kind : str
+        What is wrong: ``distance`` (the record is too far from normal), ``stuck`` (a value does not move),
+        ``stale`` (no records come).
     pipeline, key : str
         Where: the pipeline's name and the model's key.
     time : float
-        The stream's time of the record that caused this notice; never the writer's clock.
+        The stream's time of the record that caused this notice; never the writer's clock. If ``stale``,
+        when it had been silent for too long, and when a record came again.
     opened : float
-        The stream's time of the record that opened the episode.
+        The `time` of the notice that opened the episode.
     record : int
-        That model's record number, from 1, of the record that caused this notice.
+        That model's record number, from 1, of the record that caused this notice; if ``stale``, of the
+        last one that had come.
     records : int
         How many records the episode has lasted so far.
     score, threshold, level : float
-        Distance, the threshold in force, and their ratio; at the worst record so far.
-    p : float
-        Tail probability of that score.
+        Distance, the threshold in force, and their ratio; at the worst record so far. If ``stuck``,
+        records with one value, if ``stale``, seconds without a record, when it opened.
+    p : float or None
+        Tail probability of that score; None where it has none.
     severity : str
         ``warning`` or ``critical``.
     message : str
         The reason in a sentence.
     reasons : sequence of Reason
-        Features by falling share.
+        Features by falling size of their share.
     model : str
         Identifies settings and features of the model that decided.
     """
 
     id: str
     status: str
+    kind: str
     pipeline: str
     key: str
     time: float
@@ -187,7 +198,7 @@ class Alert:
     score: float
     threshold: float
     level: float
-    p: float
+    p: float | None
     severity: str
     message: str
     reasons: Sequence[Reason]
@@ -202,6 +213,7 @@ class Alert:
         """Read back what `to_json` wrote."""
         fields: dict[str, Any] = json.loads(text)
         fields.pop("schema")
+        fields.setdefault("kind", "distance")  # an alert that was stored before there were others
         fields["reasons"] = tuple(Reason(**reason) for reason in fields["reasons"])
         return cls(**fields)
 

@@ -70,7 +70,8 @@ class Daemon:
         store.register(settings.outputs)
         sources = {source: self._source(source, pipeline) for source in settings.sources}
         couriers = [Courier(sink, self._sink(sink), store) for sink in settings.outputs]
-        return Worker(pipeline, sources, store, couriers, Refused(name, config.dead_letter))
+        refused = Refused(name, config.dead_letter)
+        return Worker(pipeline, sources, store, couriers, refused, self._clock)
 
     def _source(self, name: str, pipeline: Pipeline) -> Source:
         connector = self.config.sources[name]

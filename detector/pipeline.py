@@ -3,6 +3,7 @@
 ::
 
     columns ─ Vector.read ─▶ X ─ Pool.slots ─▶ rows ─ Model.run ─▶ scores ─ follow ─▶ events ─▶ alerts
+                                                └─ Watch: values that do not move, keys that fall silent ─┘
 
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
 (`detector.row`). Here is no clock, no I/O and no chance: the same records give the same alerts, however
@@ -23,12 +24,17 @@ from numpy.typing import NDArray
 from detector import row
 from detector.alerts import episodes
 from detector.alerts.message import reasons, sentence
+from detector.alerts.notices import Subject, identity, subject
 from detector.contracts import Alert, Batch, Floats, Layout, Rejected
 from detector.features import clock
 from detector.features.vector import Vector
 from detector.model import Model, Scores
 from detector.reference.pool import Pool
 from detector.settings import Pipeline as Settings
+from detector.verdict.relevance import Relevance
+from detector.watch import Watch
+
+_NAMED = 2  # of the context, in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class Result:
         Rows of the batch that had no usable value or no place for their key; `row` = place in the batch.
     faults : Counter of (reason, field)
         Single values that were refused.
+    explained : list of Alert
+        Of the records that were to be explained: what an alert that opened there would say.
     """
 
     scores: Scores
@@ -57,6 +65,7 @@ class Result:
     alerts: list[Alert]
     rejected: list[Rejected]
     faults: Counter[tuple[str, str]]
+    explained: list[Alert]
 
 
 class Pipeline:
@@ -73,20 +82,27 @@ class Pipeline:
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self.settings = settings
-        self.vector = Vector(settings.record.features)
-        self.model = Model(settings.detector, len(self.vector))
-        self._extra = row.extra_at(len(self.vector), full=self.model.full)
-        fresh = self.model.fresh(self.vector.extra)
+        self.vector = Vector(settings.record)
+        self.model = Model(
+            settings.detector, len(self.vector), self.vector.context, settings.alert.open_after
+        )
+        self._extra = self.model.width
+        self.open_alerts: dict[Subject, Alert] = {}
+        at = self._extra + self.vector.extra
+        self.watch = Watch(name, self.model_id, settings.record, self.vector.columns, at, self.open_alerts)
+        fresh = self.model.fresh(self.vector.extra + self.watch.extra)
         fresh[self._extra :] = np.nan
         self.pool = Pool(fresh, settings.limits.max_keys)
-        self.open_alerts: dict[str, Alert] = {}
+        self._relevance = Relevance(self.vector.features)
+        context = dict.fromkeys(self.vector.labels[: self.vector.context])
+        self._given = tuple(context)[:_NAMED]
 
     @property
     def layout(self) -> Layout:
         """What sources have to take from each record."""
         record = self.settings.record
         return Layout(
-            numbers=tuple(dict.fromkeys(feature.source for feature in record.features)),
+            numbers=tuple(dict.fromkeys(feature.source for feature in record.fields)),
             time=record.time.field if record.time else None,
             time_format=record.time.format if record.time else "auto",
             timezone=record.time.tz if record.time else "UTC",
@@ -96,10 +112,7 @@ class Pipeline:
     @property
     def schema(self) -> str:
         """Identifies what a saved row means; rows of another schema cannot be used."""
-        features = [
-            feature.model_dump(exclude={"unit", "valid", "field"}) for feature in self.vector.features
-        ]
-        kind = [row.SCALARS, self.model.distance.name, self.model.distance.p, self.vector.extra, features]
+        kind = [self.model.meaning, self.vector.meaning, self.watch.meaning]
         return hashlib.blake2b(json.dumps(kind).encode(), digest_size=8).hexdigest()
 
     @property
@@ -108,36 +121,75 @@ class Pipeline:
         settings = self.settings.model_dump_json(include={"key", "record", "detector"})
         return hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
 
-    def process(self, batch: Batch) -> Result:
-        """Score, judge and learn every record of a batch, in order."""
-        X, faults = self.vector.read(batch.columns, len(batch))
-        usable = np.asarray(~np.isnan(X).all(axis=1))
+    def process(self, batch: Batch, explain: NDArray[np.bool_] | None = None) -> Result:
+        """Score, judge and learn every record of a batch, in order.
+
+        Parameters
+        ----------
+        batch : Batch
+            The records.
+        explain : ndarray of shape (n,), optional
+            Which of them to explain, anomaly or not. It changes no score.
+        """
+        X, faults = self.vector.read(batch.columns, np.where(np.isnan(batch.time), batch.arrival, batch.time))
+        missing = np.isnan(X[:, self.vector.context :]).mean(axis=1)
+        usable = np.asarray((missing < 1.0) & (missing <= self.settings.record.missing.max_share))
         slots = np.full(len(batch), -1, np.int64)
         slots[usable] = self.pool.slots(batch.key[usable])
-        rejected = self._rejected(batch, usable, slots)
+        rejected = self._rejected(batch, missing, slots)
         used = np.flatnonzero(slots >= 0)
         X, slots, rows = np.ascontiguousarray(X[used]), slots[used], self.pool.rows
 
-        self.vector.carry(X, rows, slots, self._extra)
         skew = self.settings.record.time.max_skew if self.settings.record.time else np.inf
         now = clock.advance(rows, slots, batch.time[used], batch.arrival, skew)
         record = _numbers(slots, rows[:, row.SEEN])
-        scores = self.model.run(rows, slots, X, now)
+        told = self.watch.records(self.pool, slots, batch.time[used], batch.arrival, record)
+        told += self.watch.values(self.pool, slots, X, now, record)
+        self.vector.carry(X, rows, slots, self._extra)
+        asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
+        scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked))
         events = episodes.follow(rows, slots, scores.level, now, record, self.settings.alert)
-        alerts = list(self._alerts(events, slots, X, now, record, scores))
-        return Result(scores, used, now, alerts, rejected, Counter(batch.faults) + Counter(faults))
+        told += self._alerts(events, slots, X, now, record, scores)
+        alerts = [alert for _, alert in sorted(told, key=lambda one: one[0])]
+        explained = [
+            replace(
+                self._reason(i, self.pool.key(slots[i]), X, scores), time=float(now[i]), record=int(record[i])
+            )
+            for i in np.flatnonzero(asked).tolist()
+        ]
+        return Result(scores, used, now, alerts, rejected, Counter(batch.faults) + Counter(faults), explained)
 
-    def _rejected(self, batch: Batch, usable: NDArray[np.bool_], slots: NDArray[np.int64]) -> list[Rejected]:
+    def idle(self, now: float, since: float) -> list[Alert]:
+        """Return the alerts of keys that have gone silent by `now`, a time of arrival; see `Watch.idle`."""
+        return self.watch.idle(self.pool, now, since)
+
+    def _relevant(self, scores: Scores) -> Scores:
+        """Take those for calm records that are anomalies only in what nobody wants to hear of."""
+        c = self.vector.context
+        ignored = self._relevance.ignored(
+            scores.anomaly, scores.values[:, c:], scores.expected[:, c:], scores.shares[:, c:]
+        )
+        if not len(ignored):
+            return scores
+        level, anomaly = scores.level.copy(), scores.anomaly.copy()
+        level[ignored], anomaly[ignored] = np.nextafter(self.settings.alert.close_ratio, 0.0), False
+        return replace(scores, level=level, anomaly=anomaly)
+
+    def _rejected(self, batch: Batch, missing: Floats, slots: NDArray[np.int64]) -> list[Rejected]:
         wanted = ", ".join(feature.source for feature in self.vector.features[:5])
+        most = self.settings.record.missing.max_share
         out = []
         for i in np.flatnonzero(slots < 0).tolist():
             where = f"key {batch.key[i]!r}" if batch.key[i] else "record"
-            if usable[i]:
+            if missing[i] == 1.0:
+                out.append(Rejected(i, "no_values", f"no usable number in any of: {wanted}", where))
+            elif missing[i] > most:
+                detail = f"{missing[i]:.0%} of the features are missing, more than missing.max_share"
+                out.append(Rejected(i, "too_many_missing", detail, where))
+            else:
                 limit = self.settings.limits.max_keys
                 detail = f"there are {limit} keys already; raise limits.max_keys to follow more"
                 out.append(Rejected(i, "too_many_keys", detail, where))
-            else:
-                out.append(Rejected(i, "no_values", f"no usable number in any of: {wanted}", where))
         return out
 
     def _alerts(
@@ -148,44 +200,49 @@ class Pipeline:
         now: Floats,
         record: Floats,
         scores: Scores,
-    ) -> Iterator[Alert]:
+    ) -> Iterator[tuple[int, Alert]]:
         for i in np.flatnonzero(events).tolist():
             event, key = events[i], self.pool.key(slots[i])
+            about = ("distance", key, "")
             if event in (episodes.OPENS, episodes.WORSE):
                 alert = self._reason(i, key, X, scores)
                 at, number = float(now[i]), int(record[i])
                 if event == episodes.OPENS:
-                    name = f"{self.name}\0{key}\0{number}\0{at!r}"
-                    identity = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
-                    alert = replace(alert, id=identity, opened=at, time=at, record=number)
-                    yield alert
+                    name = identity(self.name, key, number, repr(at))
+                    alert = replace(alert, id=name, opened=at, time=at, record=number)
+                    yield i, alert
                 else:
-                    before = self.open_alerts[key]
+                    before = self.open_alerts[about]
                     alert = replace(alert, id=before.id, opened=before.opened, time=at, record=before.record)
-                self.open_alerts[key] = alert
+                self.open_alerts[about] = alert
                 continue
-            alert = self.open_alerts[key]
+            alert = self.open_alerts[about]
             lasted = int(record[i]) - alert.record + 1
             status = "closed" if event == episodes.CLOSES else "update"
             if event == episodes.CLOSES:
-                del self.open_alerts[key]
-            yield replace(alert, status=status, time=float(now[i]), record=int(record[i]), records=lasted)
+                del self.open_alerts[about]
+            yield i, replace(alert, status=status, time=float(now[i]), record=int(record[i]), records=lasted)
 
     def _reason(self, i: int, key: str, X: Floats, scores: Scores) -> Alert:
         level = float(scores.level[i])
-        why = reasons(self.vector.features, X[i], scores.shares[i], scores.expected[i], scores.sd[i])
+        c = self.vector.context
+        values = np.where(np.isnan(X[i]), np.nan, scores.values[i])
+        why = reasons(
+            self.vector.features, values[c:], scores.shares[i, c:], scores.expected[i, c:], scores.sd[i, c:]
+        )
         alerting = self.settings.alert
         return Alert(
-            id="", status="open", pipeline=self.name, key=key, time=0.0, opened=0.0, record=0, records=1,
-            score=float(scores.score[i]), threshold=float(scores.threshold[i]), level=level,
-            p=float(scores.p[i]),
+            id="", status="open", kind="distance", pipeline=self.name, key=key, time=0.0, opened=0.0,
+            record=0, records=1, score=float(scores.score[i]), threshold=float(scores.threshold[i]),
+            level=level, p=float(scores.p[i]),
             severity="critical" if level >= alerting.severity.critical else "warning",
-            message=sentence(key, why, level, alerting.explain), reasons=why, model=self.model_id,
+            message=sentence(key, why, level, alerting.explain, self._given), reasons=why,
+            model=self.model_id,
         )  # fmt: skip
 
     def state(self) -> tuple[Mapping[str, Floats], bytes]:
         """Return the rows changed since the last call, and the open episodes as bytes."""
-        open_alerts = [alert.to_json() for alert in self.open_alerts.values()]
+        open_alerts = [alert.to_json() for _, alert in sorted(self.open_alerts.items())]
         return dict(self.pool.changed()), json.dumps(open_alerts).encode()
 
     def restore(self, rows: Mapping[str, Floats], open_alerts: bytes) -> None:
@@ -194,7 +251,7 @@ class Pipeline:
             self.pool.restore(key, saved)
         for text in json.loads(open_alerts or b"[]"):
             alert = Alert.from_json(text)
-            self.open_alerts[alert.key] = alert
+            self.open_alerts[subject(alert)] = alert
 
 
 def _numbers(slots: NDArray[np.int64], seen: Floats) -> Floats:

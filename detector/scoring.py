@@ -18,9 +18,9 @@ import structlog
 from pydantic import ValidationError
 
 import connectors.sources
-from connectors.decode.sniff import sniff
+from connectors.decode.sniff import Sniffed, sniff
 from connectors.sniffing import sniff_file
-from detector.contracts import Batch, Layout, Source
+from detector.contracts import NOTABLE, Batch, Layout, Source
 from detector.errors import EndOfInput, KyoriError
 from detector.pipeline import Pipeline, Result
 from detector.refused import Refused
@@ -61,6 +61,9 @@ def prepare(
     key: str | None,
     time: str | None,
     features: str | None,
+    *,
+    labels: str | None = None,
+    stdin: Any = None,
 ) -> Job:
     """Find out what is in the input and how to score it.
 
@@ -72,20 +75,24 @@ def prepare(
         A configuration file, and which of its pipelines.
     key, time, features : optional
         Columns; `features` separated by commas.
+    labels : optional
+        A column that tells the truth and is no feature.
+    stdin : binary file, optional
+        What ``-`` stands for, if not standard input.
     """
     if name != "-" and not Path(name).is_file():
         reason = "not a regular file; pipe it into: kyori score -" if Path(name).exists() else "no such file"
         raise KyoriError(f"{name}: {reason}")
-    stream: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if name == "-" else None
+    stream = (stdin or getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)) if name == "-" else None
     prefix = _head(stream.read, _SNIFFED_BYTES) if stream else b""
     if config is not None:
         settings = _from_config(config, pipeline, key, time, features)
     else:
-        settings = _from_input(name, prefix, key, time, features)
+        settings = _from_input(name, prefix, key, time, features, labels)
+    if labels in [field.source for field in settings.record.fields]:
+        raise KyoriError(f"{labels}: labels cannot be a feature, too; take it out of the features")
     made = Pipeline("score", settings)
-    if stream is not None:
-        return Job(made, _stream_source(made.layout, stream, prefix), None)
-    return Job(made, _file_source(made.layout, name), Path(name))
+    return Job(made, source_of(name, made.layout, stream, prefix), None if stream else Path(name))
 
 
 def _head(read: Callable[[int], bytes | None], size: int) -> bytes:
@@ -109,21 +116,25 @@ def _from_config(
     return pipelines[pipeline or next(iter(pipelines))]
 
 
+def sniffed(name: str, prefix: bytes) -> Sniffed:
+    """Return what is in an input; `prefix` holds the first bytes of standard input."""
+    return sniff(prefix[:_SNIFFED_BYTES], None) if name == "-" else sniff_file(Path(name))
+
+
 def _from_input(
-    name: str, prefix: bytes, key: str | None, time: str | None, features: str | None
+    name: str, prefix: bytes, key: str | None, time: str | None, features: str | None, labels: str | None
 ) -> Settings:
     """Take numeric columns as features and a column named like a time as the time."""
-    found = sniff(prefix, None) if name == "-" else sniff_file(Path(name))
+    found = sniffed(name, prefix)
     chosen = [column.strip() for column in features.split(",")] if features else list(found.numbers)
     for column in [*(chosen if features else []), *([key] if key else []), *([time] if time else [])]:
         if found.columns and column not in found.columns and column not in found.numbers:
             raise KyoriError(f"{name}: there is no column {column!r}; it has: {', '.join(found.columns)}")
     time = time or found.time
-    chosen = [column for column in chosen if features or column not in (key, time)]
-    if found.labels and not features:
-        log.warning(
-            "label_columns_left_out", columns=found.labels, remedy="name them in --features to use them"
-        )
+    chosen = [column for column in chosen if features or column not in (key, time, labels)]
+    unused = tuple(column for column in found.labels if column != labels)
+    if unused and not features:
+        log.warning("label_columns_left_out", columns=unused, remedy="name them in --features to use them")
     if not chosen:
         # Nothing to score by, yet every row has its answer: refused, for want of a number.
         log.warning("no_numeric_columns", input=name, remedy="name them with --features")
@@ -140,16 +151,15 @@ def _from_input(
         raise KyoriError(f"{name}: {reasons}") from None
 
 
-def _file_source(layout: Layout, name: str) -> Source:
+def source_of(name: str, layout: Layout, stream: Any = None, prefix: bytes = b"") -> Source:
+    """Return the source of a file, or of a `stream` whose first bytes, `prefix`, have been taken."""
+    if stream is not None:
+        from connectors.sources.stdin import StdinOptions, StreamSource  # noqa: PLC0415
+
+        return StreamSource("-", StdinOptions(), layout, stream, prefix)
     kind: Any = connectors.sources.load("file")
     source: Source = kind("input", kind.Options(paths=(glob.escape(name),)), layout)
     return source
-
-
-def _stream_source(layout: Layout, stream: Any, prefix: bytes) -> Source:
-    from connectors.sources.stdin import StdinOptions, StreamSource  # noqa: PLC0415
-
-    return StreamSource("-", StdinOptions(), layout, stream, prefix)
 
 
 def score(job: Job, output: Path | None) -> None:
@@ -180,9 +190,7 @@ def _score(job: Job, output: Path | None) -> None:
         if write is _csv_lines:
             file.write(",".join(COLUMNS) + "\n")
         advance = stack.enter_context(_progress(job))
-        job.source.open(b"")
-        stack.callback(job.source.close)
-        for batch in _batches(job.source):
+        for batch in batches(job.source):
             result = job.pipeline.process(batch)
             refused.note([*batch.rejected, *result.rejected], result.faults)
             file.write(write(_rows(batch, result, job.pipeline)))
@@ -198,14 +206,17 @@ def _writer(output: Path | None) -> contextlib.AbstractContextManager[TextIO]:
     return contextlib.nullcontext(sys.stdout)
 
 
-def _batches(source: Source) -> Iterator[Batch]:
-    while True:
-        try:
-            batch = source.read(_ROWS, 1.0)
-        except EndOfInput:
-            return
-        if batch is not None:
-            yield batch
+def batches(source: Source) -> Iterator[Batch]:
+    """Open a source, yield all it has, and close it."""
+    with contextlib.closing(source):
+        source.open(b"")
+        while True:
+            try:
+                batch = source.read(_ROWS, 1.0)
+            except EndOfInput:
+                return
+            if batch is not None:
+                yield batch
 
 
 def _rows(batch: Batch, result: Result, pipeline: Pipeline) -> list[list[Any]]:
@@ -226,7 +237,7 @@ def _rows(batch: Batch, result: Result, pipeline: Pipeline) -> list[list[Any]]:
         if not quiet:
             rows[i][3:5] = level, p
     for place in np.flatnonzero(scores.anomaly).tolist():
-        rows[used[place]][5:] = 1, _top(scores.shares[place], pipeline)
+        rows[used[place]][5:] = 1, _top(scores.shares[place, pipeline.vector.context :], pipeline)
     for rejected in reversed(batch.rejected):
         rows.insert(rejected.row, [None, "", None, None, None, 0, ""])
     return rows
@@ -244,9 +255,9 @@ def _times(batch: Batch) -> list[str | None]:
 
 
 def _top(shares: np.ndarray, pipeline: Pipeline) -> str:
-    """Return the features with the largest shares, as ``vibration=0.81;flow=0.12``."""
-    order = np.argsort(-shares, kind="stable")[:_NAMED].tolist()
-    named = [j for rank, j in enumerate(order) if rank == 0 or shares[j] >= 0.1]
+    """Return the features with the largest shares, up or down, as ``vibration=0.81;flow=0.12``."""
+    order = np.argsort(-np.abs(shares), kind="stable")[:_NAMED].tolist()
+    named = [j for rank, j in enumerate(order) if rank == 0 or abs(shares[j]) >= NOTABLE]
     return ";".join(f"{pipeline.vector.features[j].name}={shares[j]:.2f}" for j in named)
 
 

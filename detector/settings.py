@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import CoreSchema
+
+MOST_LAGS = 50
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -54,6 +57,41 @@ def parse_share(value: object) -> object:
     return value
 
 
+def read_budget(text: str) -> tuple[float, float]:
+    """Return (share of records, alerts per second) for ``0.1 %``, ``1 per day`` or both with ``or``.
+
+    >>> read_budget("0.1 % or 1 per day") == (0.001, 1 / 86400)
+    True
+    """
+    share = rate = 0.0
+    for part in text.split(" or "):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*per\s+(second|minute|hour|day|week)\s*", part)
+        if match is not None:
+            rate = float(match[1]) / _UNITS[match[2][0]]
+        else:
+            share = float(parse_share(part))  # type: ignore[arg-type]
+    return share, rate
+
+
+def parse_limit(value: object) -> object:
+    """Return 0.001 for ``0.1 %``; ``1 per day`` and numbers stay as they are.
+
+    >>> parse_limit("0.1 %"), parse_limit("1 per day"), parse_limit(3.5)
+    (0.001, '1 per day', 3.5)
+    """
+    if isinstance(value, bool):
+        raise ValueError("not a number; write 0.1 %, 1 per day, or both with or between them")
+    if isinstance(value, str):
+        try:
+            share, rate = read_budget(value)
+        except ValueError:
+            raise ValueError("not a share or a budget; write it as 0.1 %, 1 per day or 0.001") from None
+        if share + rate <= 0.0 or share >= 1.0:
+            raise ValueError("a share must lie between 0 and 100 %, and a budget must allow something")
+        return value if rate else share
+    return value
+
+
 def parse_memory(value: object) -> object:
     """Return records as int, seconds as float, None for ``forever``.
 
@@ -62,16 +100,42 @@ def parse_memory(value: object) -> object:
     """
     if value == "forever":
         return None
+    if value == "auto":
+        return value
     if isinstance(value, str):
         match = re.fullmatch(r"\s*(\d+)\s*records?\s*", value)
         try:
             value = int(match[1]) if match is not None else parse_duration(value)
         except ValueError:
-            raise ValueError("not a memory; write forever, 2000 records or 7d") from None
+            raise ValueError("not a memory; write auto, forever, 2000 records or 7d") from None
     elif isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("not a memory; write forever, 2000 records or 7d")
+        raise ValueError("not a memory; write auto, forever, 2000 records or 7d")
     if isinstance(value, int | float) and not value > 0:
         raise ValueError("a memory of nothing; write forever, 2000 records or 7d")
+    return value
+
+
+def check_run(value: int) -> int:
+    """Refuse a run of one record.
+
+    >>> check_run(2)
+    2
+    """
+    if value == 1:
+        raise ValueError("one record is always the same as itself; write 2 or more, or 0 for never")
+    return value
+
+
+def check_zone(value: str) -> str:
+    """Refuse the name of a time zone that there is not.
+
+    >>> check_zone("Europe/Berlin")
+    'Europe/Berlin'
+    """
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("not a known time zone; write its IANA name, as Europe/Berlin") from None
     return value
 
 
@@ -86,11 +150,31 @@ Share = Annotated[
     Field(gt=0, lt=1),
     BeforeValidator(parse_share, json_schema_input_type=Annotated[float, Field(gt=0, lt=1)] | ShareText),
 ]
+BudgetText = Annotated[
+    str,
+    Field(
+        pattern=r"^\s*(\d+(\.\d+)?\s*%(\s+or\s+)?)?(\d+(\.\d+)?\s*per\s+(second|minute|hour|day|week))?\s*$"
+    ),
+]
+Limit = Annotated[
+    Annotated[float, Field(gt=0, allow_inf_nan=False)] | str,
+    BeforeValidator(parse_limit, json_schema_input_type=Annotated[float, Field(gt=0)] | BudgetText),
+]
+Part = Annotated[
+    float,
+    Field(ge=0, le=1),
+    BeforeValidator(parse_share, json_schema_input_type=Annotated[float, Field(ge=0, le=1)] | ShareText),
+]
+Run = Annotated[int, Field(ge=0), AfterValidator(check_run)]
+Zone = Annotated[str, AfterValidator(check_zone)]
 Memory = Annotated[
-    int | float | None,
+    int | float | Literal["auto"] | None,
     BeforeValidator(
         parse_memory,
-        json_schema_input_type=Literal["forever"] | Annotated[int, Field(ge=1)] | RecordsText | DurationText,
+        json_schema_input_type=Literal["auto", "forever"]
+        | Annotated[int, Field(ge=1)]
+        | RecordsText
+        | DurationText,
     ),
 ]
 
@@ -127,6 +211,25 @@ class Feature(Settings):
         default=False, description="use the change since the record before, for counters"
     )
     smooth: int = Field(default=1, ge=1, description="exponential smoothing over about so many records")
+    lags: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_LAGS,
+        description="its values so many records before are context; default: context.lags",
+    )
+    direction: Literal["both", "above", "below"] = Field(
+        default="both", description="only a value above, or below, what was expected may alert"
+    )
+    ignore_below: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="a smaller deviation than this, in the unit of the feature, never alerts by itself",
+    )
+    stuck_after: Run | None = Field(
+        default=None,
+        description="the same value so often in a row is an alert, 0 = never; default: record.stuck_after",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -154,7 +257,7 @@ class Time(Settings):
     format: str = Field(
         default="auto", description="auto (unix seconds, ms, us, ns, or ISO 8601) or a strptime format"
     )
-    tz: str = Field(default="UTC", description="time zone of times without an offset, as Europe/Berlin")
+    tz: Zone = Field(default="UTC", description="time zone of times without an offset, as Europe/Berlin")
     max_skew: Duration = Field(
         default=3600.0,
         description="an event time further ahead of its arrival than this is clamped",
@@ -173,14 +276,43 @@ class Time(Settings):
             raise ValueError("not a format of times; write auto, or a strptime format as %d.%m.%Y %H:%M:%S")
         return value
 
-    @field_validator("tz")
+
+class Context(Settings):
+    """What explains a record and is not judged: the others are judged given these."""
+
+    features: tuple[Feature, ...] = Field(default=(), description="fields, written like those of the record")
+    hour_of_day: int = Field(
+        default=0, ge=0, le=4, description="sine waves for the course of a day; 2 suit most, 0 = none"
+    )
+    day_of_week: int = Field(
+        default=0, ge=0, le=4, description="sine waves for the course of a week; 3 tell a weekend, 0 = none"
+    )
+    lags: int = Field(
+        default=0, ge=0, le=MOST_LAGS, description="each feature's values so many records before; 0 = none"
+    )
+    tz: Zone | None = Field(
+        default=None, description="time zone of hours and days, as Europe/Berlin; default: record.time.tz"
+    )
+
+    @field_validator("features")
     @classmethod
-    def _known(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("not a known time zone; write its IANA name, as Europe/Berlin") from None
-        return value
+    def _not_judged(cls, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        for feature in features:
+            if feature.direction != "both" or feature.ignore_below:
+                raise ValueError(
+                    f"{feature.name}: context is not judged; leave out direction and ignore_below, or move "
+                    "it to record.features"
+                )
+        return features
+
+
+class Missing(Settings):
+    """What to do with records that lack values."""
+
+    max_share: Part = Field(
+        default=1.0,
+        description="a record that lacks more of its features than this is refused; 1 = only one without any",
+    )
 
 
 class Record(Settings):
@@ -188,10 +320,28 @@ class Record(Settings):
 
     features: tuple[Feature, ...] = Field(min_length=1, description="the vector, in this order")
     time: Time | None = Field(default=None, description="the event time; default: the time of arrival")
+    context: Context = Field(default=Context(), description="what explains a record and is not judged")
+    missing: Missing = Field(default=Missing(), description="what to do with records that lack values")
+    stuck_after: Run = Field(
+        default=0, description="the same value of a feature so many records in a row is an alert; 0 = never"
+    )
+    stale_after: Interval | None = Field(
+        default=None, description="no record of a known key for so long is an alert, as 5m"
+    )
+
+    @property
+    def zone(self) -> str:
+        """Time zone of hours and days."""
+        return self.context.tz or (self.time.tz if self.time else "UTC")
+
+    @property
+    def fields(self) -> tuple[Feature, ...]:
+        """Everything that is read from a record: context first, then what is judged."""
+        return (*self.context.features, *self.features)
 
     @model_validator(mode="after")
     def _distinct(self) -> Record:
-        names = [feature.name for feature in self.features]
+        names = [feature.name for feature in self.fields]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"features: {', '.join(twice)} is named twice; give each its own name")
@@ -211,23 +361,75 @@ class Covariance(Settings):
 
 
 class Threshold(Settings):
-    """From which distance on a record is an anomaly."""
+    """From which score on a record is an anomaly."""
 
-    kind: Literal["false_alarm_rate", "radius"] = Field(
+    kind: Literal["false_alarm_rate", "radius", "quantile", "chi2_p", "farthest", "fixed"] = Field(
         default="false_alarm_rate",
-        description="false_alarm_rate: F radius while young, then the tail of past scores; radius: F only",
+        description="false_alarm_rate: kept by the tail of past scores; radius: by theory, wider while "
+        "young; chi2_p: by theory; quantile: of past scores; farthest: value times the largest score of the "
+        "warm-up; fixed: value itself",
     )
-    value: Share = Field(default=0.001, description="share of normal records that may be flagged, as 0.1 %")
+    value: Limit = Field(
+        default=0.001,
+        description="share of normal records that may be flagged, as 0.1 %; for false_alarm_rate also "
+        "alerts, as 1 per day, or both, as 0.1 % or 1 per day: what allows more counts",
+        json_schema_extra={"default": "0.1 %"},
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Threshold:
+        if self.kind in ("fixed", "farthest"):
+            if isinstance(self.value, str):
+                raise ValueError(f"value: {self.kind} takes a number, not {self.value!r}")
+        elif self.kind != "false_alarm_rate" and isinstance(self.value, str):
+            raise ValueError(f"value: {self.kind} takes a share, as 0.1 %, not {self.value!r}")
+        elif not isinstance(self.value, str) and not self.value < 1:
+            raise ValueError(f"value: a share must be less than 1 (100 %), not {self.value:g}")
+        return self
+
+    @property
+    def share(self) -> float:
+        """Share of normal records that may be flagged; 0 = not stated."""
+        if self.kind in ("fixed", "farthest"):
+            return 0.0
+        return read_budget(self.value)[0] if isinstance(self.value, str) else self.value
+
+    @property
+    def per_second(self) -> float:
+        """Alerts that may be opened, per second of the stream's time; 0 = not stated."""
+        return read_budget(self.value)[1] if isinstance(self.value, str) else 0.0
+
+
+class Parts(Settings):
+    """Parts of the default detector that can be switched; docs/detector.md says what each is worth."""
+
+    hold: bool = Field(default=True, description="learn nothing while an excursion lasts")
+    quarantine: int = Field(
+        default=32, ge=0, le=1000, description="records that wait before they are learned; 0 = none"
+    )
+    robust_start: Literal["auto"] | Annotated[int, Field(ge=0, le=2000)] = Field(
+        default="auto",
+        description="so many first records are searched for faults, which are then not learned; 0 = off; "
+        "auto = 48, or 5 per feature, for a series of up to 20 features",
+    )
 
 
 class Detector(Settings):
     """What is normal, and how far is too far."""
 
-    distance: str = Field(default="mahalanobis", description="see `kyori schema` for the list")
+    mode: Literal["auto", "series", "iid", "plain"] = Field(
+        default="auto",
+        description="series: records hang together; iid: each row for itself; auto finds out; "
+        "plain: one chart of the distance below, nothing else",
+    )
+    distance: str = Field(
+        default="mahalanobis", description="see `kyori schema` for the list; all but mahalanobis are plain"
+    )
+    parts: Parts = Field(default=Parts(), description="parts of the default detector")
     memory: Memory = Field(
-        default=None,
-        description="half-life of what is learned: forever, 2000 records, 7d",
-        json_schema_extra={"default": "forever"},
+        default="auto",
+        description="half-life of what is learned: forever, 2000 records, 7d; auto = 14000 records, "
+        "for plain forever",
     )
     covariance: Covariance = Field(
         default=Covariance(), description="how the covariance is kept well-behaved"
@@ -242,8 +444,21 @@ class Detector(Settings):
         default=500, ge=1, description="so many anomalies in a row are a new normal, and are learned"
     )
     threshold: Threshold = Field(
-        default=Threshold(), description="from which distance on a record is an anomaly"
+        default=Threshold(), description="from which score on a record is an anomaly"
     )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Detector:
+        if self.mode in ("series", "iid") and self.distance != "mahalanobis":
+            raise ValueError(
+                f"mode: {self.mode} measures by mahalanobis, not {self.distance}; leave out mode or distance"
+            )
+        return self
+
+    @property
+    def plain(self) -> bool:
+        """One chart and nothing else."""
+        return self.mode == "plain" or self.distance != "mahalanobis"
 
 
 class Severity(Settings):
@@ -315,6 +530,19 @@ class Pipeline(Settings):
     detector: Detector = Field(default=Detector(), description="what is normal, and how far is too far")
     alert: Alerting = Field(default=Alerting(), description="from anomalies to alerts")
     limits: Limits = Field(default=Limits(), description="bounds of this pipeline")
+
+    @model_validator(mode="after")
+    def _explains(self) -> Pipeline:
+        """Only a covariance can tell what context leads to expect."""
+        record, context = self.record, self.record.context
+        lagged = context.lags or any(feature.lags for feature in record.features)
+        used = context.features or context.hour_of_day or context.day_of_week or lagged
+        if used and self.detector.distance != "mahalanobis":
+            raise ValueError(
+                f"context says nothing to the distance {self.detector.distance}; use mahalanobis, or leave "
+                "out record.context and lags"
+            )
+        return self
 
     @field_validator("key")
     @classmethod

@@ -6,10 +6,11 @@ the source is told afterwards, and what the sinks get afterwards, can both be re
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +30,8 @@ log = structlog.get_logger()
 _MOST_ROWS = 10_000
 _COMMIT_WITHIN_S = 0.05
 _LOOK_S = 0.2
+_AWAY_S = 5.0
+"""A longer time between two looks for silent keys was our own: a full disk, a sleeping machine."""
 _MOST_UNDELIVERED = 100_000
 _DELIVER_S, _GIVE_UP_S = 5.0, 1.0
 """At the end, for alerts still to deliver, and for sinks to let go."""
@@ -88,6 +91,8 @@ class Worker(threading.Thread):
         Not started yet.
     refused : Refused
         Counts what could not be used.
+    clock : callable
+        Returns unix seconds; the one that sources note arrivals by.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class Worker(threading.Thread):
         store: Store,
         couriers: Sequence[Courier],
         refused: Refused,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
@@ -108,6 +114,8 @@ class Worker(threading.Thread):
         self._store = store
         self._couriers = couriers
         self._refused = refused
+        self._clock = clock
+        self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
 
@@ -188,6 +196,7 @@ class Worker(threading.Thread):
                     self._take(name, source, batch)
                 if batch is None or self._due():
                     self._commit()
+            self._look_for_silence()
 
     def _take(self, name: str, source: Source, batch: Batch) -> None:
         result = self.pipeline.process(batch)
@@ -195,7 +204,6 @@ class Worker(threading.Thread):
         if not waiting.positions:
             waiting.since = time.monotonic()
         waiting.positions[name] = batch.position
-        waiting.alerts += result.alerts
         waiting.tokens.append((source, batch.token))
         rejected = [*batch.rejected, *result.rejected]
         self._refused.note(rejected, result.faults)
@@ -203,10 +211,30 @@ class Worker(threading.Thread):
         progress.refused += len(rejected)
         progress.skipped += batch.skipped
         progress.anomalies += int(result.scores.anomaly.sum())
-        progress.alerts += sum(alert.status == "open" for alert in result.alerts)
-        progress.open_alerts = len(self.pipeline.open_alerts)
-        progress.last_alert = result.alerts[-1] if result.alerts else progress.last_alert
         progress.levels.append(_highest(result.scores.level))
+        self._tell(result.alerts)
+        if len(batch) == _MOST_ROWS:  # there is more: who seems silent may only not have been read yet
+            self._looked = -math.inf
+
+    def _tell(self, alerts: Sequence[Alert]) -> None:
+        """Have alerts stored with the next commit."""
+        progress = self.progress
+        self._waiting.alerts += alerts
+        progress.alerts += sum(alert.status == "open" for alert in alerts)
+        progress.open_alerts = len(self.pipeline.open_alerts)
+        progress.last_alert = alerts[-1] if alerts else progress.last_alert
+
+    def _look_for_silence(self) -> None:
+        """Tell of keys that have gone silent; where all sources end by themselves, the records tell."""
+        if all(source.finite for source in self._sources.values()):
+            return
+        now = self._clock()
+        if not 0.0 <= now - self._looked <= _AWAY_S:
+            self._listening = now
+        self._looked = now
+        self._tell(self.pipeline.idle(now, self._listening))
+        if self._waiting.alerts:
+            self._commit()
 
     def _due(self) -> bool:
         """Return whether to commit now: an alert never waits, anything else 50 ms at most."""
@@ -224,7 +252,7 @@ class Worker(threading.Thread):
     def _commit(self) -> None:
         """Store what was decided, retrying while the disk does not let us; then acknowledge."""
         waiting = self._waiting
-        if not waiting.positions:
+        if not waiting.positions and not waiting.alerts:
             return
         rows, open_alerts = self.pipeline.state()
         schema = bytes.fromhex(self.pipeline.schema)

@@ -63,6 +63,12 @@ SECTIONS = (
         "order: valid range, logarithm, difference, smoothing.",
     ),
     (
+        "pipelines.NAME.record.context",
+        "Context",
+        "What explains a record and is not judged; see [Context, silence, what to ignore](context.md).",
+    ),
+    ("pipelines.NAME.record.missing", "Missing", "What to do with records that lack values."),
+    (
         "pipelines.NAME.record.time",
         "Time",
         "The event time; the name of the field alone is enough: `time: ts` is `{field: ts}`.",

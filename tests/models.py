@@ -11,16 +11,16 @@ from detector.model import Model, Scores
 from detector.reference.moments import column
 from detector.settings import Detector
 
-PLAIN: dict[str, Any] = {"learn_from": "all", "covariance": {"shrink": "off", "floor": 0.0}}
+PLAIN: dict[str, Any] = {"mode": "plain", "learn_from": "all", "covariance": {"shrink": "off", "floor": 0.0}}
 """Learns everything and keeps the covariance as it is: what the naive twin does."""
 
 
 class One:
-    """One model and its row."""
+    """One model and its row: plain, unless `mode` says otherwise."""
 
     def __init__(self, d: int, **settings: Any) -> None:
         self.d = d
-        self.model = Model(Detector.model_validate(settings), d)
+        self.model = Model(Detector.model_validate({"mode": "plain"} | settings), d)
         self.rows = self.model.fresh()[None].copy()
         self.clock = 0.0
 
@@ -28,12 +28,19 @@ class One:
     def row(self) -> np.ndarray:
         return self.rows[0]
 
-    def run(self, X: np.ndarray, clock: np.ndarray | None = None, *, frozen: bool = False) -> Scores:
+    def run(
+        self,
+        X: np.ndarray,
+        clock: np.ndarray | None = None,
+        *,
+        frozen: bool = False,
+        explain: np.ndarray | None = None,
+    ) -> Scores:
         X = np.ascontiguousarray(X, float)
         if clock is None:
             clock = self.clock + np.arange(1.0, len(X) + 1)
             self.clock += 0 if frozen else len(X)
-        return self.model.run(self.rows, np.zeros(len(X), np.int64), X, clock, frozen=frozen)
+        return self.model.run(self.rows, np.zeros(len(X), np.int64), X, clock, frozen=frozen, explain=explain)
 
     @property
     def mean(self) -> np.ndarray:
@@ -44,7 +51,7 @@ class One:
 
     @property
     def weight(self) -> float:
-        return float(self.row[row.WEIGHT])
+        return float(self.row[row.HEAD + row.WEIGHT])
 
     @property
     def covariance(self) -> np.ndarray:
@@ -56,8 +63,8 @@ class One:
             D[j] = 1.0 / self.row[place]
             L[j + 1 :, j] = self.row[place + 1 : place + d - j]
             packed[j, j:] = packed[j:, j] = self.row[place : place + d - j]
-        scatter = L @ np.diag(D) @ L.T if self.row[row.MATURE] else packed
-        return scatter / (self.weight + self.row[row.PRIOR])
+        scatter = L @ np.diag(D) @ L.T if self.row[row.HEAD + row.MATURE] else packed
+        return scatter / (self.weight + self.row[row.HEAD + row.PRIOR])
 
 
 def correlated(rng: np.random.Generator, n: int, d: int) -> np.ndarray:

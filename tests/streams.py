@@ -10,17 +10,19 @@ import numpy as np
 from detector.contracts import Batch
 from detector.pipeline import Pipeline
 from detector.settings import Pipeline as Settings
+from detector.settings import Record
 
 FEATURES = ("flow", "pressure", "current", "temperature")
 
 
 def pipeline(
-    features: Sequence[Any] = FEATURES, alert: Any = None, time: Any = None, **detector: Any
+    features: Sequence[Any] = FEATURES, alert: Any = None, time: Any = None, **rest: Any
 ) -> Pipeline:
-    """A pipeline from the settings that a configuration would hold."""
-    record = {"features": features} if time is None else {"features": features, "time": time}
+    """A pipeline from the settings that a configuration would hold; `rest`: of the record or the detector."""
+    record = {name: rest.pop(name) for name in tuple(rest) if name in Record.model_fields}
+    record |= {"features": features} if time is None else {"features": features, "time": time}
     return Pipeline(
-        "plant", Settings.model_validate({"record": record, "detector": detector, "alert": alert or {}})
+        "plant", Settings.model_validate({"record": record, "detector": rest, "alert": alert or {}})
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.contracts import Floats, Reason
+from detector.contracts import NOTABLE, Floats, Reason
 from detector.settings import Feature
 
 _FAR = 100  # beyond it a level is only a number
@@ -17,7 +17,7 @@ _CONSTANT = 1e-9  # a relative standard deviation that no sensor has
 def reasons(
     features: Sequence[Feature], x: Floats, shares: Floats, expected: Floats, sd: Floats
 ) -> tuple[Reason, ...]:
-    """Return every feature's part in an anomaly, by falling share.
+    """Return every feature's part in an anomaly, by falling size of its share.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def reasons(
     x, shares, expected, sd : ndarray of shape (d,)
         The record, and what `detector.model.Scores` says of it.
     """
-    order = np.argsort(-shares, kind="stable")
+    order = np.argsort(-np.abs(shares), kind="stable")
     return tuple(_reason(features[j], x[j], shares[j], expected[j], sd[j]) for j in order.tolist())
 
 
@@ -47,7 +47,7 @@ def _reason(feature: Feature, value: float, share: float, expected: float, sd: f
     )
 
 
-def sentence(key: str, reasons: Sequence[Reason], level: float, most: int) -> str:
+def sentence(key: str, reasons: Sequence[Reason], level: float, most: int, given: Sequence[str] = ()) -> str:
     """Return the reason as a sentence.
 
     Parameters
@@ -55,24 +55,27 @@ def sentence(key: str, reasons: Sequence[Reason], level: float, most: int) -> st
     key : str
         The model; may be empty.
     reasons : sequence of Reason
-        By falling share.
+        By falling size of their share.
     level : float
         Distance in units of the threshold.
     most : int
-        Features to name at most; those with a share below 10 % are left out, but the first.
+        Features to name at most; those with a share below 10 %, up or down, are left out, but the first.
+    given : sequence of str
+        The context in which that was to be expected of the first feature.
 
     Examples
     --------
-    >>> sentence("pump 3", [Reason("vibration", "mm/s", 7.9, 3.2, 0.4, 0.9, "above")], 2.5, 3)
-    'pump 3: vibration 7.9 mm/s, expected 3.2 ± 0.4 (2.5 x the threshold)'
+    >>> why = [Reason("vibration", "mm/s", 7.9, 3.2, 0.4, 0.9, "above")]
+    >>> sentence("pump 3", why, 2.5, 3, ["flow", "temperature"])
+    'pump 3: vibration 7.9 mm/s, expected 3.2 ± 0.4 at this flow and temperature (2.5 x the threshold)'
     """
-    named = [reason for i, reason in enumerate(reasons[:most]) if i == 0 or reason.share >= 0.1]
-    text = "; ".join(_phrase(reason) for reason in named)
+    named = [reason for i, reason in enumerate(reasons[:most]) if i == 0 or abs(reason.share) >= NOTABLE]
+    text = "; ".join(_phrase(reason, given if reason is named[0] else ()) for reason in named)
     far = f"{level:.3g} x" if level <= _FAR else f"over {_FAR} x"
     return f"{key + ': ' if key else ''}{text} ({far} the threshold)"
 
 
-def _phrase(reason: Reason) -> str:
+def _phrase(reason: Reason, given: Sequence[str]) -> str:
     unit = f" {reason.unit}" if reason.unit else ""
     if reason.value is None:
         return f"{reason.name} missing"
@@ -80,4 +83,5 @@ def _phrase(reason: Reason) -> str:
         return f"{reason.name} {reason.value:.4g}{unit}"
     if reason.sd < _CONSTANT * abs(reason.expected):
         return f"{reason.name} {reason.value:.4g}{unit}, so far always {reason.expected:.4g}"
-    return f"{reason.name} {reason.value:.4g}{unit}, expected {reason.expected:.4g} ± {reason.sd:.2g}"
+    here = f" at this {' and '.join(given)}" if given else ""
+    return f"{reason.name} {reason.value:.4g}{unit}, expected {reason.expected:.4g} ± {reason.sd:.2g}{here}"

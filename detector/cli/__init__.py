@@ -14,7 +14,10 @@ import typer
 
 from detector.errors import ConfigError, KyoriError, StateInUse
 
-_VERBS = ("demo", "run", "score", "init", "validate", "schema", "version")
+_VERBS = (
+    *("demo", "run", "score", "explain", "compare", "backtest", "features"),
+    *("init", "validate", "schema", "version"),
+)
 """Each is a function of that name in the module of that name beside this one."""
 
 _STATE_IN_USE = 3

@@ -17,6 +17,7 @@ from detector.settings import Detector
 
 def flat_settings(
     *,
+    mode: str,
     distance: str,
     memory: int | str,
     shrink: float | str,
@@ -36,6 +37,7 @@ def flat_settings(
     """
     settings = Detector.model_validate(
         {
+            "mode": mode,
             "distance": distance,
             "memory": memory,
             "covariance": {"shrink": shrink, "floor": floor},

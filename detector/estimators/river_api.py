@@ -25,11 +25,14 @@ class RiverDetector(AnomalyDetector):
 
     Parameters
     ----------
+    mode
+        ``auto``, ``series``, ``iid``: the default detector, for a stream of either form; ``plain``:
+        the distance itself.
     distance
         ``mahalanobis``, ``euclidean``, ``standardized``, ``manhattan``, ``chebyshev``, ``minkowski:3`` or
         ``cosine``.
     memory
-        Half-life of what is learned, in records, or ``forever``.
+        Half-life of what is learned, in records, or ``forever``; ``auto`` = 14000, for ``plain`` forever.
     shrink
         Pull towards uncorrelated features, as strong as this many records; ``auto`` = features + 1.
     floor
@@ -63,14 +66,15 @@ class RiverDetector(AnomalyDetector):
     ...     detector.learn_one({"flow": flow, "pressure": 2 * flow + rng.gauss(0, 0.1)})
     >>> round(detector.score_one({"flow": 5.0, "pressure": 10.0}), 1)
     0.1
-    >>> detector.score_one({"flow": 5.0, "pressure": 12.0}) > 5
+    >>> detector.score_one({"flow": 5.0, "pressure": 12.0}) > 1
     True
     """
 
     def __init__(
         self,
+        mode: str = "auto",
         distance: str = "mahalanobis",
-        memory: int | str = "forever",
+        memory: int | str = "auto",
         shrink: float | str = "auto",
         floor: float = 1e-4,
         warmup: int | str = "auto",
@@ -79,6 +83,7 @@ class RiverDetector(AnomalyDetector):
         threshold: str = "false_alarm_rate",
         rate: float = 0.001,
     ) -> None:
+        self.mode = mode
         self.distance = distance
         self.memory = memory
         self.shrink = shrink

@@ -29,11 +29,15 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
+    mode : {"plain", "iid", "series", "auto"}, default="plain"
+        ``plain``: the distance itself. ``iid``: the default detector's score for independent rows. ``series``
+        and ``auto`` suit rows that hang together, which `learn_many` is for: `predict` then takes each row
+        for the next one after what was learned.
     distance : str, default="mahalanobis"
         ``mahalanobis``, ``euclidean``, ``standardized``, ``manhattan``, ``chebyshev``, ``minkowski:3``
         or ``cosine``.
-    memory : "forever" or int, default="forever"
-        Half-life of what is learned, in records.
+    memory : "auto", "forever" or int, default="auto"
+        Half-life of what is learned, in records; auto = forever for ``plain``, else 14000.
     shrink : "auto", "off" or float, default="auto"
         Pull towards uncorrelated features, as strong as this many records; auto = features + 1.
     floor : float, default=1e-4
@@ -67,14 +71,15 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     >>> detector.predict([[0.0, 0.1], [6.0, -6.0]])
     array([ 1, -1])
     >>> detector.score_samples([[0.0, 0.1], [6.0, -6.0]]).round(1)
-    array([-0.1, -9.1])
+    array([-0.1, -8.9])
     """
 
     def __init__(
         self,
         *,
+        mode: str = "plain",
         distance: str = "mahalanobis",
-        memory: int | str = "forever",
+        memory: int | str = "auto",
         shrink: float | str = "auto",
         floor: float = 1e-4,
         warmup: int | str = "auto",
@@ -83,6 +88,7 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         threshold: str = "false_alarm_rate",
         rate: float = 0.05,
     ) -> None:
+        self.mode = mode
         self.distance = distance
         self.memory = memory
         self.shrink = shrink

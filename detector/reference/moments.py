@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 
 from detector.jit import jit
-from detector.row import LEARNED, MATURE, PRIOR, SCALARS, WEIGHT
+from detector.row import LEARNED, MATURE, PRIOR, VECTORS, WEIGHT
 
 KNOWN = 3.0  # a column counts from this many learned values on
 LEARNABLE = 1e110  # beyond this a value is scored but never learned: its square has to fit the sums
@@ -39,8 +39,8 @@ def column(j, d):  # type: ignore[no-untyped-def]
 @jit()
 def floor_square(row, j, d, floor):  # type: ignore[no-untyped-def]
     """Return the least variance of column j: a part of its range, and what float64 can resolve of it."""
-    of_range = floor * row[SCALARS + 2 * d + j]
-    of_value = 1e-14 * abs(row[SCALARS + d + j])
+    of_range = floor * row[VECTORS + 2 * d + j]
+    of_value = 1e-14 * abs(row[VECTORS + d + j])
     return of_range * of_range + of_value * of_value + 1e-60
 
 
@@ -56,8 +56,8 @@ def centre(row, x, v, usable, d):  # type: ignore[no-untyped-def]
     """Write v = x − mean, mark the usable columns (present and known), return how many there are."""
     k = 0
     for j in range(d):
-        deviation = (x[j] - row[SCALARS + d + j]) - row[SCALARS + j]
-        usable[j] = math.isfinite(deviation) and row[SCALARS + 3 * d + j] >= KNOWN
+        deviation = (x[j] - row[VECTORS + d + j]) - row[VECTORS + j]
+        usable[j] = math.isfinite(deviation) and row[VECTORS + 3 * d + j] >= KNOWN
         v[j] = deviation if usable[j] else 0.0
         k += usable[j]
     return k
@@ -67,16 +67,6 @@ def centre(row, x, v, usable, d):  # type: ignore[no-untyped-def]
 def clamp_square(q):  # type: ignore[no-untyped-def]
     """Return q as a finite number >= 0, whatever overflow made of it."""
     return q if q <= LARGEST_SQUARE else LARGEST_SQUARE
-
-
-@jit()
-def diagonal_square(row, v, usable, d, at, floors):  # type: ignore[no-untyped-def]
-    """Return D² with the diagonal of the packed scatter only."""
-    q = 0.0
-    for j in range(d):
-        if usable[j]:
-            q += v[j] * v[j] / (row[at + column(j, d)] / row[WEIGHT] + floors[j])
-    return clamp_square(q)
 
 
 @jit()
@@ -92,7 +82,7 @@ def whiten(triangle, at, v, z, precision, k, weight, floors):  # type: ignore[no
         z[j] = v[j]
     for j in range(k):
         p = z[j]
-        precision[j] = 1.0 / (1.0 / triangle[place] + weight * floors[j])
+        precision[j] = triangle[place] / (1.0 + triangle[place] * weight * floors[j])
         q += p * p * precision[j]
         for r in range(j + 1, k):
             z[r] -= p * triangle[place + r - j]
@@ -170,16 +160,35 @@ def add_prior(row, d, at, floor, prior):  # type: ignore[no-untyped-def]
 
 @jit()
 def ripen(row, d, at, floor, prior):  # type: ignore[no-untyped-def]
-    """Go from the scatter to the factor once there are enough records; renew a prior that was forgotten."""
+    """Go from the scatter to the factor once there are enough records; renew a prior that was forgotten.
+
+    Return whether the factor is a new one.
+    """
     if row[MATURE] == 0.0:
-        if row[LEARNED] >= young_until(d):
-            add_prior(row, d, at, floor, prior)
-            factorise(row, d, at)
-            row[MATURE] = 1.0
+        if row[LEARNED] < young_until(d):
+            return False
+        row[MATURE] = 1.0
     elif row[PRIOR] < 0.5 * prior:
         compose(row, d, at)
-        add_prior(row, d, at, floor, prior)
-        factorise(row, d, at)
+    else:
+        return False
+    add_prior(row, d, at, floor, prior)
+    factorise(row, d, at)
+    return True
+
+
+@jit()
+def own_variances(row, d, at, own):  # type: ignore[no-untyped-def]
+    """Write the diagonal of the scatter, out of its factor, to the places from `own` on."""
+    for j in range(d):
+        row[own + j] = 0.0
+    place = at
+    for j in range(d):
+        dj = 1.0 / row[place]
+        row[own + j] += dj
+        for r in range(j + 1, d):
+            row[own + r] += row[place + r - j] * row[place + r - j] * dj
+        place += d - j
 
 
 @jit()
@@ -189,13 +198,13 @@ def note_columns(row, x, fresh, d):  # type: ignore[no-untyped-def]
     `fresh` marks the columns that missed records and are not known yet: they are learned by themselves.
     """
     for j in range(d):
-        count = SCALARS + 3 * d + j
+        count = VECTORS + 3 * d + j
         fresh[j] = row[count] < KNOWN and row[count] < row[LEARNED]
         if math.isfinite(x[j]):
-            if math.isnan(row[SCALARS + d + j]):
-                row[SCALARS + d + j] = x[j]
-            distance = abs(x[j] - row[SCALARS + d + j])
-            row[SCALARS + 2 * d + j] = max(row[SCALARS + 2 * d + j], distance)
+            if math.isnan(row[VECTORS + d + j]):
+                row[VECTORS + d + j] = x[j]
+            distance = abs(x[j] - row[VECTORS + d + j])
+            row[VECTORS + 2 * d + j] = max(row[VECTORS + 2 * d + j], distance)
             row[count] += 1.0
 
 
@@ -222,12 +231,12 @@ def learn_fresh(row, triangle, at, x, fresh, d):  # type: ignore[no-untyped-def]
     """
     for j in range(d):
         if fresh[j] and math.isfinite(x[j]):
-            count = row[SCALARS + 3 * d + j]
+            count = row[VECTORS + 3 * d + j]
             place = at + column(j, d)
             if count == 1.0:
                 triangle[place] = 0.0
-            deviation = (x[j] - row[SCALARS + d + j]) - row[SCALARS + j]
-            row[SCALARS + j] += deviation / count
+            deviation = (x[j] - row[VECTORS + d + j]) - row[VECTORS + j]
+            row[VECTORS + j] += deviation / count
             triangle[place] += deviation * deviation * (count - 1.0) / count
             if count >= KNOWN:
                 triangle[place] *= (row[WEIGHT] + row[PRIOR]) / count
@@ -240,7 +249,7 @@ def learn_young(row, x, v, fresh, d, at, w):  # type: ignore[no-untyped-def]
     b = row[WEIGHT] * w / total
     for j in range(d):
         absent = fresh[j] or not math.isfinite(x[j])
-        v[j] = 0.0 if absent else (x[j] - row[SCALARS + d + j]) - row[SCALARS + j]
+        v[j] = 0.0 if absent else (x[j] - row[VECTORS + d + j]) - row[VECTORS + j]
         if absent and not fresh[j] and row[WEIGHT] > 0.0:
             row[at + column(j, d)] *= total / row[WEIGHT]
     place = at
@@ -249,20 +258,18 @@ def learn_young(row, x, v, fresh, d, at, w):  # type: ignore[no-untyped-def]
             row[place + r - j] += b * v[j] * v[r]
         place += d - j
     for j in range(d):
-        row[SCALARS + j] += w * v[j] / total
+        row[VECTORS + j] += w * v[j] / total
     row[WEIGHT] = total
     learn_fresh(row, row, at, x, fresh, d)
 
 
 @jit()
-def learn_full(row, x, v, d, at, lam, w):  # type: ignore[no-untyped-def]
-    """Learn one complete record into the factor."""
+def learn_full(row, v, d, at, lam, w):  # type: ignore[no-untyped-def]
+    """Learn one complete record, given its deviations v, into the factor; v is used up."""
     total = lam * row[WEIGHT] + w
     for_mean = w / total
     for j in range(d):
-        v[j] = (x[j] - row[SCALARS + d + j]) - row[SCALARS + j]
-    for j in range(d):
-        row[SCALARS + j] += for_mean * v[j]
+        row[VECTORS + j] += for_mean * v[j]
     update_factor(row, v, d, at, lam, row[WEIGHT] * for_mean)
     row[WEIGHT] = total
     row[PRIOR] *= lam

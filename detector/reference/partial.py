@@ -11,6 +11,8 @@ is O(d³): it is meant for gaps, not for every record.
 
 from __future__ import annotations
 
+import numpy as np
+
 from detector.jit import jit
 from detector.reference.moments import (
     LEARNABLE,
@@ -20,7 +22,7 @@ from detector.reference.moments import (
     learn_fresh,
     whiten,
 )
-from detector.row import PRIOR, SCALARS, WEIGHT
+from detector.row import PRIOR, VECTORS, WEIGHT
 
 
 @jit()
@@ -30,49 +32,46 @@ def entry(triangle, i, j, d):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def observed_factor(row, at, usable, d, scatter, sub, index):  # type: ignore[no-untyped-def]
-    """Write the whole packed scatter, and the factor of its observed block; return that block's size."""
-    for i in range(scatter.shape[0]):
-        scatter[i] = row[at + i]
+def observed_factor(row, at, usable, d):  # type: ignore[no-untyped-def]
+    """Return the whole packed scatter, the factor of its observed block, and that block's columns."""
+    scatter = row[at : at + d * (d + 1) // 2].copy()
     compose(scatter, d, 0)
-    k = 0
-    for j in range(d):
-        if usable[j]:
-            index[k] = j
-            k += 1
+    columns = np.flatnonzero(usable)
+    k = columns.size
+    sub = np.empty(k * (k + 1) // 2)
     place = 0
     for a in range(k):
         for b in range(a, k):
-            sub[place] = entry(scatter, index[a], index[b], d)
+            sub[place] = entry(scatter, columns[a], columns[b], d)
             place += 1
     factorise(sub, k, 0)
-    return k
+    return scatter, sub, columns
 
 
 @jit()
-def marginal_square(row, at, v, usable, d, floors, scatter, sub, index, part, z, precision):  # type: ignore[no-untyped-def]
-    """Return (D² of the usable columns, their number); factor, z and precision of that block are written."""
-    k = observed_factor(row, at, usable, d, scatter, sub, index)
-    for a in range(k):
-        part[a] = v[index[a]]
-        part[d + a] = floors[index[a]]
-    return whiten(sub, 0, part, z, precision, k, row[WEIGHT] + row[PRIOR], part[d:]), k
+def marginal(row, at, v, usable, d, floors, z, precision):  # type: ignore[no-untyped-def]
+    """Write z and precision of the usable columns in front; return scatter, their factor, which."""
+    scatter, sub, columns = observed_factor(row, at, usable, d)
+    k = columns.size
+    whiten(sub, 0, v[columns], z, precision, k, row[WEIGHT] + row[PRIOR], floors[columns])
+    return scatter, sub, columns
 
 
 @jit()
-def learn_partial(row, at, x, v, usable, fresh, d, lam, w, scatter, sub, index, k, z, cross):  # type: ignore[no-untyped-def]
+def learn_partial(row, at, x, v, usable, fresh, d, lam, w, floors, z, precision):  # type: ignore[no-untyped-def]
     """Learn a record that lacks values, by conditional expectation, into a mature model.
 
     Return False, and learn nothing, where what is to be expected is out of all bounds.
 
-    `scatter`, `sub`, `index`, `k` and `z` are what `marginal_square` left for this very record; `v` are
-    the deviations of the `usable` columns; `fresh` columns are learned by themselves; `cross` is scratch
-    of shape (d, d).
+    `v` are the deviations of the `usable` columns; `fresh` columns are learned by themselves.
     """
+    scatter, sub, columns = marginal(row, at, v, usable, d, floors, z, precision)
+    k = columns.size
+    cross = np.empty((d, d))
     weight = row[WEIGHT] + row[PRIOR]
     for m in range(d):
         if not usable[m] and not fresh[m]:
-            _solve_cross(scatter, sub, index, cross, m, k, d)
+            _solve_cross(scatter, sub, columns, cross, m, k, d)
             v[m] = 0.0
             for a in range(k):
                 v[m] += cross[m, a] * sub[column(a, k)] * z[a]
@@ -94,13 +93,12 @@ def learn_partial(row, at, x, v, usable, fresh, d, lam, w, scatter, sub, index, 
             scatter[place] = lam * (scatter[place] + b * v[j] * v[r]) + w * unexplained / weight
     for j in range(d):
         if not fresh[j]:
-            row[SCALARS + j] += w * v[j] / total
+            row[VECTORS + j] += w * v[j] / total
     row[WEIGHT] = total
     row[PRIOR] *= lam
     learn_fresh(row, scatter, 0, x, fresh, d)
     factorise(scatter, d, 0)
-    for i in range(scatter.shape[0]):
-        row[at + i] = scatter[i]
+    row[at : at + scatter.size] = scatter
     return True
 
 

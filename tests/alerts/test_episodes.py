@@ -20,7 +20,7 @@ NAMES = {NOTHING: ".", OPENS: "O", WORSE: "W", REPEAT: "R", CLOSES: "C"}
 def events(level: list[float], clock: list[float] | None = None, **alert: Any) -> str:
     """What each record does, one letter a record."""
     n = len(level)
-    rows = np.zeros((1, row.SCALARS))
+    rows = np.zeros((1, row.HEAD))
     numbers = np.arange(1.0, n + 1)
     out = follow(
         rows,
@@ -105,7 +105,10 @@ def test_opens_and_closes_alternate(
 
 def alerts(**alert: Any) -> list[Any]:
     made = pipeline(
-        alert={"open_after": "2 of 3", "close_after": 3, **alert}, threshold={"value": "1 %"}, warmup=40
+        alert={"open_after": "2 of 3", "close_after": 3, **alert},
+        threshold={"value": "1 %"},
+        warmup=40,
+        mode="plain",
     )
     return made.process(messy(n=2000)).alerts
 
@@ -127,7 +130,9 @@ def test_one_open_and_at_most_one_closed_for_each_id() -> None:
 def test_ids_are_the_same_in_every_run_and_differ_between_pipelines() -> None:
     first = [alert.id for alert in alerts()]
     assert first == [alert.id for alert in alerts()]
-    other = pipeline(alert={"open_after": "2 of 3", "close_after": 3}, threshold={"value": "1 %"}, warmup=40)
+    other = pipeline(
+        alert={"open_after": "2 of 3", "close_after": 3}, threshold={"value": "1 %"}, warmup=40, mode="plain"
+    )
     other.name = "other"
     assert not {alert.id for alert in other.process(messy(n=2000)).alerts} & set(first)
 
@@ -135,7 +140,9 @@ def test_ids_are_the_same_in_every_run_and_differ_between_pipelines() -> None:
 def test_the_closed_notice_carries_the_worst() -> None:
     X = np.random.default_rng(0).normal(size=(300, 4))
     X[250:253, 2] += [9.0, 30.0, 12.0]
-    opened, closed = pipeline(alert={"open_after": 1, "close_after": 4}).process(batch(X)).alerts
+    opened, closed = (
+        pipeline(alert={"open_after": 1, "close_after": 4}, mode="plain").process(batch(X)).alerts
+    )
     assert (opened.status, closed.status) == ("open", "closed")
     assert (opened.record, opened.records, opened.opened) == (251, 1, opened.time)
     assert (closed.record, closed.records, closed.opened) == (257, 7, opened.opened)

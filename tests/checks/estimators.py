@@ -121,7 +121,9 @@ def check_equals_the_pipeline(driver: Driver) -> None:
     X = normal()
     X[150:160] += 30.0
     flat = dict(driver.settings)
-    detector = {key: flat.pop(key) for key in ("distance", "memory", "learn_from", "warmup") if key in flat}
+    detector = {
+        key: flat.pop(key) for key in ("mode", "distance", "memory", "learn_from", "warmup") if key in flat
+    }
     assert not flat
     rate = driver.estimator.rate
     result = pipeline(FEATURES, **detector, threshold={"value": rate}).process(batch(X))
@@ -176,11 +178,12 @@ CHECKS: list[Callable[[Driver], None]] = [
 def drivers(cls: type, distances: list[str]) -> Iterator[tuple[str, Driver]]:
     """The estimator by every distance, and under other settings; each with a readable name."""
     name = cls.__name__
+    mode = {"mode": cls().mode}  # type: ignore[attr-defined]
     for distance in distances:
-        yield f"{name}-{distance}", Driver(cls(distance=distance), {"distance": distance})
+        yield f"{name}-{distance}", Driver(cls(distance=distance), {"distance": distance} | mode)
     for label, settings in {
         "half-life": {"memory": 100},
         "learn-all": {"learn_from": "all"},
         "never": {"learn_from": "never", "warmup": 50},
     }.items():
-        yield f"{name}-{label}", Driver(cls(**settings), settings)
+        yield f"{name}-{label}", Driver(cls(**settings), settings | mode)

@@ -60,9 +60,9 @@ class Harness:
 def alert(record: int, text: str = "flow is 3 l/min, expected 7", status: str = "open") -> Alert:
     reason = Reason("flow", "l/min", 3.0, 7.0, 0.5, 1.0, "below")
     return Alert(
-        id=f"{record:08x}", status=status, pipeline="pumps", key=f"north/{text}", time=1.7e9 + record,
-        opened=1.7e9, record=record, records=1, score=9.0, threshold=3.0, level=3.0, p=1e-4,
-        severity="critical", message=text, reasons=(reason,), model="m",
+        id=f"{record:08x}", status=status, kind="distance", pipeline="pumps", key=f"north/{text}",
+        time=1.7e9 + record, opened=1.7e9, record=record, records=1, score=9.0, threshold=3.0,
+        level=3.0, p=1e-4, severity="critical", message=text, reasons=(reason,), model="m",
     )  # fmt: skip
 
 

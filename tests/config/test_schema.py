@@ -61,7 +61,7 @@ WRONG = [
     ("unit:", "units:"),
     ("30s", "30 seconds"),
     ("value: 0.1 %", "value: rare"),
-    ("value: 0.1 %", "value: 2"),
+    ("value: 0.1 %", "value: 2 per moon"),
     ("3 of 5", "often"),
     ("memory: 2000 records", "memory: long"),
     ("minkowski:3", "euclid"),

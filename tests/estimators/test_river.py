@@ -87,7 +87,7 @@ def test_a_feature_that_is_gone_leaves_the_others() -> None:
     model = learned()
     x = {"flow": 5.0, "pressure": 10.0, "level": 9.0}
     del x["pressure"]
-    assert model.score_one(x) > 6
+    assert model.score_one(x) > 3
     assert model.score_one({"flow": 5.0}) < 1
     assert model.score_one({}) == 0
 
@@ -116,7 +116,7 @@ def test_anomalies_are_not_learned_unless_asked() -> None:
     for _ in range(20):
         gated.learn_one(far)
         everything.learn_one(far)
-    assert gated.score_one(far) == before
+    assert gated.score_one(far) == pytest.approx(before, rel=1e-3)
     assert everything.score_one(far) < before / 2
 
 

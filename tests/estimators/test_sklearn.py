@@ -38,12 +38,12 @@ def test_the_sign_convention(distance: str) -> None:
     assert 0 < (one.predict(X) == -1).mean() < 0.15
 
 
-def test_the_defaults_are_the_daemons_but_for_the_rate() -> None:
+def test_the_defaults_are_the_daemons_but_for_rate_and_mode() -> None:
     settings, own = Detector(), MahalanobisDetector().get_params()
     assert own.pop("rate") == 0.05
-    assert own.pop("memory") == "forever"
-    assert settings.memory is None
+    assert own.pop("mode") == "plain"  # rows are judged alone
     assert own == {
+        "memory": settings.memory,
         "distance": settings.distance,
         "shrink": settings.covariance.shrink,
         "floor": settings.covariance.floor,
@@ -78,7 +78,7 @@ def test_a_row_with_gaps_has_the_threshold_of_what_is_there() -> None:
     one, X = fitted(threshold="radius", rate=0.01)
     gaps = np.random.default_rng(2).permutation(X)
     gaps[:, 1] = np.nan
-    assert (one.predict(gaps) == -1).mean() < 0.03
+    assert (one.predict(gaps) == -1).mean() < 0.03  # by the threshold for two values; see detector.kernel
     assert one.decision_function([[np.nan] * 3])[0] == -one.offset_
     assert one.predict([[np.nan] * 3])[0] == 1
 
@@ -99,7 +99,7 @@ def test_before_fit() -> None:
         ({"rate": 0.0}, "value"),
         ({"rate": 1.5}, "value"),
         ({"learn_from": "some"}, "learn_from"),
-        ({"threshold": "fixed"}, "kind"),
+        ({"threshold": "nearest"}, "kind"),
         ({"shrink": -1.0}, "shrink"),
         ({"warmup": 0}, "warmup"),
     ],

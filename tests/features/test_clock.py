@@ -16,7 +16,7 @@ nan, inf = float("nan"), float("inf")
 def clock(
     time: list[float], arrival: float = nan, skew: float = inf, slots: list[int] | None = None
 ) -> list[float]:
-    rows = np.zeros((3, row.SCALARS))
+    rows = np.zeros((3, row.HEAD))
     rows[:, row.CLOCK] = -inf
     where = np.array(slots or [0] * len(time), np.int64)
     return advance(rows, where, np.array(time, float), arrival, skew).tolist()  # type: ignore[no-any-return]

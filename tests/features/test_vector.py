@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from detector.features.vector import Vector
-from detector.settings import Feature
+from detector.settings import Record
 
 nan = float("nan")
+NEVER = np.full(5, nan)
 
 
 def vector(*features: dict[str, Any]) -> Vector:
-    return Vector([Feature.model_validate({"name": "x", **feature}) for feature in features])
+    return Vector(Record.model_validate({"features": [{"name": "x", **feature} for feature in features]}))
 
 
 def carried(values: list[float], **feature: Any) -> list[float]:
@@ -22,7 +23,8 @@ def carried(values: list[float], **feature: Any) -> list[float]:
     rows = np.full((1, 2), nan)
     out: list[float] = []
     for start in range(0, len(values), 2):
-        X, _ = made.read({"x": np.array(values[start : start + 2], float)}, len(values[start : start + 2]))
+        part = np.array(values[start : start + 2], float)
+        X, _ = made.read({"x": part}, np.full(len(part), nan))
         made.carry(X, rows, np.zeros(len(X), np.int64), 0)
         out += X[:, 0].tolist()
     return out
@@ -30,32 +32,32 @@ def carried(values: list[float], **feature: Any) -> list[float]:
 
 def test_takes_fields_by_name_and_a_field_that_is_not_there_is_missing() -> None:
     made = vector({"name": "a", "field": "payload.a"}, {"name": "b"})
-    X, faults = made.read({"payload.a": np.array([1.0, 2.0])}, 2)
+    X, faults = made.read({"payload.a": np.array([1.0, 2.0])}, NEVER[:2])
     np.testing.assert_array_equal(X, [[1, nan], [2, nan]])
     assert faults == {}
 
 
 def test_what_is_not_valid_is_missing_and_counted() -> None:
-    X, faults = vector({"valid": [0, 10]}).read({"x": np.array([-1.0, 0.0, 10.0, 11.0, nan])}, 5)
+    X, faults = vector({"valid": [0, 10]}).read({"x": np.array([-1.0, 0.0, 10.0, 11.0, nan])}, NEVER)
     np.testing.assert_array_equal(X[:, 0], [nan, 0, 10, nan, nan])
     assert faults == {("not_valid", "x"): 2}
 
 
 def test_logarithm() -> None:
-    X, faults = vector({"log": True}).read({"x": np.array([1.0, np.e, 0.0, -5.0, nan])}, 5)
+    X, faults = vector({"log": True}).read({"x": np.array([1.0, np.e, 0.0, -5.0, nan])}, NEVER)
     np.testing.assert_allclose(X[:, 0], [0, 1, nan, nan, nan])
     assert faults == {("no_logarithm", "x"): 2}
 
 
 def test_two_features_of_one_field_count_their_faults_together() -> None:
     made = vector({"name": "a", "field": "x", "valid": [0, 1]}, {"name": "b", "field": "x", "valid": [0, 1]})
-    assert made.read({"x": np.array([7.0])}, 1)[1] == {("not_valid", "x"): 2}
+    assert made.read({"x": np.array([7.0])}, NEVER[:1])[1] == {("not_valid", "x"): 2}
 
 
 def test_the_columns_that_came_in_are_left_alone() -> None:
     column = np.array([-1.0, 2.0])
     made = vector({"valid": [0, 10], "log": True, "difference": True})
-    X, _ = made.read({"x": column}, 2)
+    X, _ = made.read({"x": column}, NEVER[:2])
     made.carry(X, np.full((1, 2), nan), np.zeros(2, np.int64), 0)
     assert column.tolist() == [-1.0, 2.0]
 

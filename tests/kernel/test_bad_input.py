@@ -79,16 +79,30 @@ def test_one_awful_number_among_good_ones_is_told_and_passes(distance: str, valu
     rng = np.random.default_rng(0)
     X = rng.normal(5, 1, size=(400, 4)) @ rng.normal(size=(4, 4))
     X[300:303, 1] = value
-    made = pipeline(distance=distance, alert={"open_after": 1})
+    made = pipeline(mode="plain", distance=distance, alert={"open_after": 1})
     result = made.process(batch(X))
     assert_scores(result.scores.score)
     for alert in result.alerts:
         shares = [reason["share"] for reason in json.loads(alert.to_json())["reasons"]]
         assert sum(shares) == pytest.approx(1.0)
-    clean = pipeline(distance=distance, alert={"open_after": 1})
+    clean = pipeline(mode="plain", distance=distance, alert={"open_after": 1})
     scores = clean.process(batch(np.delete(X, range(300, 303), axis=0))).scores
     if distance != "cosine" and not abs(value) < 20:  # cosine does not see how long a vector is: learned
         np.testing.assert_allclose(result.scores.score[303:], scores.score[300:], rtol=0.2)
+
+
+@pytest.mark.parametrize("mode", ["series", "iid"])
+@pytest.mark.parametrize("value", [1e12, -1e100, 1.8446744073709552e19])
+def test_the_default_comes_back_from_an_awful_number(mode: str, value: float) -> None:
+    """Its running average too, which once took 500 records."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(5, 1, size=(1000, 4)) @ rng.normal(size=(4, 4))
+    X[600:603, 1] = value
+    scores = One(4, mode=mode).run(X)
+    clean = One(4, mode=mode).run(np.delete(X, range(600, 603), axis=0))
+    assert scores.anomaly[600:603].all()
+    assert np.median(scores.score[680:]) < 1.5 * np.median(clean.score[677:])
+    assert scores.anomaly[680:].mean() < 0.05
 
 
 @pytest.mark.parametrize("distance", ["mahalanobis", "standardized"])

@@ -85,5 +85,5 @@ def test_the_prior_never_fades_below_half() -> None:
     one = One(4, memory=20, learn_from="all")
     for x in correlated(np.random.default_rng(5), 300, 4):
         one.run(x[None])
-        if one.row[row.MATURE]:
-            assert 0.5 * 5.0 <= one.row[row.PRIOR] <= 5.0
+        if one.row[row.HEAD + row.MATURE]:
+            assert 0.5 * 5.0 <= one.row[row.HEAD + row.PRIOR] <= 5.0

@@ -14,6 +14,7 @@ def make_alert(number: int) -> Alert:
     return Alert(
         id=f"episode-{number}",
         status="open",
+        kind="distance",
         pipeline="pumps",
         key="site/ポンプ\ud83d",
         time=1.7e9 + number / 3,

@@ -37,11 +37,10 @@ def test_with_gaps_only_what_is_there_explains() -> None:
 
 
 def test_while_young_each_column_by_itself() -> None:
-    one = One(6, warmup=3, learn_from="never", threshold={"kind": "radius", "value": 0.2})
+    one = One(6, warmup=3, learn_from="never")
     one.run(correlated(np.random.default_rng(5), 5, 6))
     x = one.mean + 1e4 * np.arange(6.0)
-    scores = one.run(x[None], frozen=True)
-    assert scores.anomaly[0]
+    scores = one.run(x[None], frozen=True, explain=np.array([True]))
     assert scores.shares[0].sum() == pytest.approx(1)
     assert scores.shares[0, 0] == 0
     np.testing.assert_allclose(scores.expected[0], one.mean, rtol=1e-9)

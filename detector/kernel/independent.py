@@ -1,0 +1,110 @@
+"""Rows that have nothing to do with the rows before: their score, and whether the stream is of that kind."""
+
+from __future__ import annotations
+
+import math
+
+from detector.jit import jit
+from detector.row import NEAR_SEEN, PRIOR, SMOOTHED, USUAL, WEIGHT
+
+NU = 20.0  # degrees of freedom of the Student score
+TERM = 0.0468  # mean of log(1 + z²/ν) of a standard normal z
+DECIDED = 200.0  # records after which the form of the stream is settled
+SERIAL = 0.33  # autocorrelation of a column from which on records hang together, at least
+BY_CHANCE = 4.0  # standard errors of an autocorrelation that are no chance
+SURE = 20.0  # records before anything is said of it
+NEIGHBOURS = 32
+LEAST_NEAR = 0.1  # a distance of nothing, as of rows that repeat, shall not wipe out the score
+SHARE_BELOW = 0.8
+STEP = 0.005
+LEAST_WEIGHT = 1e-4  # rows of less are not learned: their squares may be beyond all bounds
+POWER = 3.0  # how fast the weight of a row falls with its D² beyond the usual
+FIRST = 11.0
+HEADSTART = 0.7
+
+
+@jit()
+def note_serial(serial, x, seen, d):  # type: ignore[no-untyped-def]
+    """Take x into each column's mean, squares, products with the value before, and that value."""
+    for j in range(d):
+        if not math.isfinite(x[j]):
+            continue
+        deviation = x[j] - serial[j]
+        if seen > 0.0:
+            serial[2 * d + j] += deviation * (serial[3 * d + j] - serial[j])
+        serial[j] += deviation / (seen + 1.0)
+        serial[d + j] += deviation * (x[j] - serial[j])
+        serial[3 * d + j] = x[j]
+
+
+@jit()
+def looks_independent(serial, seen, d):  # type: ignore[no-untyped-def]
+    """Return whether no moving column resembles its own past."""
+    if seen < SURE:
+        return False
+    largest, moving = -1.0, False
+    for j in range(d):
+        if serial[d + j] > 1e-12 * (1.0 + serial[j] * serial[j]) * seen:
+            largest = max(largest, serial[2 * d + j] / serial[d + j])
+            moving = True
+    return moving and largest < max(SERIAL, BY_CHANCE / math.sqrt(seen + 1.0))
+
+
+@jit()
+def student(chart, z, precision, first, k, missing):  # type: ignore[no-untyped-def]
+    """Return (S, D²); so many `missing` columns count as usual ones."""
+    weight = chart[WEIGHT] + chart[PRIOR]
+    total, score, product = 0.0, TERM * missing, 1.0
+    for a in range(first, k):
+        square = min(z[a] * z[a] * precision[a] * weight, 1e100)
+        total += square
+        product *= 1.0 + square / NU
+        if product > 1e150:
+            score += math.log(product)
+            product = 1.0
+    return score + math.log(product), total
+
+
+@jit()
+def follow(chart, place, y, seen):  # type: ignore[no-untyped-def]
+    """Let the level at `place`, which 80 % of the records lie below, follow y."""
+    step = 2.0 * max(1.0 / (seen + 1.0), STEP)
+    chart[place] += step * (SHARE_BELOW - (1.0 if y <= chart[place] else 0.0))
+
+
+@jit()
+def weight_of(chart, square, seen):  # type: ignore[no-untyped-def]
+    """Return the weight to learn a row with: 1 for a usual one, hardly any for a far one."""
+    y = math.log(square + 1e-6)
+    if seen < FIRST:
+        chart[USUAL] = y + HEADSTART
+        return 1.0
+    w = min(1.0, math.exp(POWER * (chart[USUAL] - y)))
+    follow(chart, USUAL, y, seen)
+    return w
+
+
+@jit()
+def near(head, chart, neighbours, u, score, d, context):  # type: ignore[no-untyped-def]
+    """Return the city-block distance to the nearest of some usual rows before; keep this one if it is usual.
+
+    `u` are the deviations of the columns, each by itself in standard deviations, squeezed by asinh. A row
+    that is far from the middle but near to rows that were usual is one of a cloud of its own.
+    """
+    seen = head[NEAR_SEEN]
+    best = math.inf
+    for i in range(int(min(seen, NEIGHBOURS))):
+        total, there = 0.0, 0
+        for j in range(context, d):
+            difference = abs(u[j] - neighbours[i * d + j])
+            if not math.isnan(difference):
+                total += difference
+                there += 1
+        if there > 0:
+            best = min(best, total * (d - context) / there)
+    if score <= chart[SMOOTHED]:
+        place = int(seen % NEIGHBOURS) * d
+        for j in range(d):
+            neighbours[place + j] = u[j]
+        head[NEAR_SEEN] += 1.0
+    return LEAST_NEAR + (best if best < math.inf else 0.0)
