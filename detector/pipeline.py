@@ -5,6 +5,7 @@
     columns ─ Vector.read ─▶ X ─ Pool.slots ─▶ rows ─ Model.run ─▶ scores ─ follow ─▶ events ─▶ alerts
                                                 └─ Watch: values that do not move, keys that fall silent ─┘
 
+`Model.run` ends in a loop of `detector.kernel`: `default`, unless the settings name a plain distance.
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
 (`detector.row`). Here is no clock, no I/O and no chance: the same records give the same alerts, however
 they are cut into batches.

@@ -68,16 +68,6 @@ def origin_at(d: int) -> int:
     return HEAD + VECTORS + d
 
 
-def range_at(d: int) -> int:
-    """Largest learned distance from the origin."""
-    return HEAD + VECTORS + 2 * d
-
-
-def count_at(d: int) -> int:
-    """How often each column was learned (a weight, where it is forgotten)."""
-    return HEAD + VECTORS + 3 * d
-
-
 def triangle_at(d: int) -> int:
     """Packed triangle, or the diagonal scatter for distances that need no covariance."""
     return HEAD + VECTORS + 4 * d

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detector.cli import options
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ _SHOWN = 40
 
 def backtest(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")],
-    source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="CSV, JSON Lines or .npz, also .gz; - is stdin.")
-    ],
+    source: options.Source,
     labels: Annotated[
         str | None,
         typer.Option(metavar="COL", help="Column that marks anomalies, or a CSV file with start and end."),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.cli import options
+
 if TYPE_CHECKING:
     from detector.study.compare import Row
 
@@ -20,9 +22,7 @@ EXAMPLES = """\
 
 
 def compare(
-    source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="CSV, JSON Lines or .npz, also .gz; - is stdin.")
-    ],
+    source: options.Source,
     labels: Annotated[
         str | None,
         typer.Option(metavar="COL", help="Column that marks anomalies, or a CSV file with start and end."),
@@ -30,17 +30,10 @@ def compare(
     config: Annotated[
         Path | None, typer.Option("--config", help="Start from this configuration, not from the defaults.")
     ] = None,
-    pipeline: Annotated[
-        str | None, typer.Option("--pipeline", help="Which of its pipelines. Default: the only one.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--key", metavar="COL", help="One model per value of it.")
-    ] = None,
-    time: Annotated[str | None, typer.Option("--time", metavar="COL", help="Column of the time.")] = None,
-    features: Annotated[
-        str | None,
-        typer.Option("--features", metavar="A,B,C", help="Columns to use. Default: all with numbers."),
-    ] = None,
+    pipeline: options.Pipeline = None,
+    key: options.Key = None,
+    time: options.Time = None,
+    features: options.Features = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Replay a history under every distance, and say what would have been alerted.

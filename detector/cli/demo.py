@@ -35,7 +35,7 @@ def demo(
 ) -> None:
     """Watch kyori find the faults in a real server's sensors, over MQTT, in under a minute."""
     from detector.logs import configure  # noqa: PLC0415
-    from detector.settings import parse_duration  # noqa: PLC0415
+    from detector.written import parse_duration  # noqa: PLC0415
 
     configure("warning")
     try:

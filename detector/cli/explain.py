@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.cli import options
+
 if TYPE_CHECKING:
     from detector.contracts import Alert, Reason
 
@@ -20,9 +22,7 @@ EXAMPLES = """\
 
 
 def explain(
-    source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="CSV, JSON Lines or .npz, also .gz; - is stdin.")
-    ],
+    source: options.Source,
     record: Annotated[
         int,
         typer.Option(
@@ -35,17 +35,10 @@ def explain(
     config: Annotated[
         Path | None, typer.Option("--config", help="Take features and detector from this configuration.")
     ] = None,
-    pipeline: Annotated[
-        str | None, typer.Option("--pipeline", help="Which of its pipelines. Default: the only one.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--key", metavar="COL", help="One model per value of it.")
-    ] = None,
-    time: Annotated[str | None, typer.Option("--time", metavar="COL", help="Column of the time.")] = None,
-    features: Annotated[
-        str | None,
-        typer.Option("--features", metavar="A,B,C", help="Columns to use. Default: all with numbers."),
-    ] = None,
+    pipeline: options.Pipeline = None,
+    key: options.Key = None,
+    time: options.Time = None,
+    features: options.Features = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Replay a history up to a record, and say how far that one is from what was expected, and why.

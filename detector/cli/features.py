@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.cli import options
+
 if TYPE_CHECKING:
     from detector.study.features import Profile
 
@@ -20,9 +22,7 @@ EXAMPLES = """\
 
 
 def features(
-    source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="CSV, JSON Lines or .npz, also .gz; - is stdin.")
-    ],
+    source: options.Source,
     labels: Annotated[
         str | None,
         typer.Option(metavar="COL", help="Column that marks anomalies, or a CSV file with start and end."),
@@ -30,13 +30,11 @@ def features(
     config: Annotated[
         Path | None, typer.Option("--config", help="Take the features from this configuration.")
     ] = None,
-    pipeline: Annotated[
-        str | None, typer.Option("--pipeline", help="Which of its pipelines. Default: the only one.")
-    ] = None,
+    pipeline: options.Pipeline = None,
     key: Annotated[
         str | None, typer.Option("--key", metavar="COL", help="What is compared is compared within it.")
     ] = None,
-    time: Annotated[str | None, typer.Option("--time", metavar="COL", help="Column of the time.")] = None,
+    time: options.Time = None,
     only: Annotated[
         str | None,
         typer.Option("--features", metavar="A,B,C", help="Columns to look at. Default: all with numbers."),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from detector.cli import options
+
 EXAMPLES = """\
   kyori score pumps.csv
   kyori score pumps.csv --output scores.csv --key pump --features flow,pressure
@@ -16,27 +18,18 @@ EXAMPLES = """\
 
 
 def score(
-    source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="CSV, JSON Lines or .npz, also .gz; - is stdin.")
-    ],
+    source: options.Source,
     config: Annotated[
         Path | None, typer.Option("--config", help="Take features and detector from this configuration.")
     ] = None,
-    pipeline: Annotated[
-        str | None, typer.Option("--pipeline", help="Which of its pipelines. Default: the only one.")
-    ] = None,
+    pipeline: options.Pipeline = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", help="CSV or JSON Lines, by its ending. Default: CSV to stdout."),
     ] = None,
-    key: Annotated[
-        str | None, typer.Option("--key", metavar="COL", help="One model per value of it.")
-    ] = None,
-    time: Annotated[str | None, typer.Option("--time", metavar="COL", help="Column of the time.")] = None,
-    features: Annotated[
-        str | None,
-        typer.Option("--features", metavar="A,B,C", help="Columns to use. Default: all with numbers."),
-    ] = None,
+    key: options.Key = None,
+    time: options.Time = None,
+    features: options.Features = None,
 ) -> None:
     """Score every row of a file by the same pipeline as the daemon; no configuration needed.
 

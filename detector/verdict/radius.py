@@ -2,8 +2,7 @@
 
 A new observation's D² against mean and covariance (divisor n) of n normal records is distributed as
 d(n+1)/(n−d) · F(d, n−d) [1]_. The chi² radius, its limit, gives 4.2 % false alarms at n = 20 and
-d = 5 where 0.1 % are asked for. For other distances the logarithm of the score is taken for normal:
-Student's t of a new observation.
+d = 5 where 0.1 % are asked for.
 
 .. [1] Tracy, Young, Mason (1992), Multivariate control charts for individual observations, eq. 5
    With divisor n−1 for the covariance, as they have it: d(n+1)(n−1)/(n(n−d)) · F.
@@ -58,19 +57,6 @@ def f_radius(d: int, rate: float) -> Floats:
     return np.vstack([np.full((1, table.shape[1]), np.inf), table])
 
 
-def t_radius(rate: float) -> Floats:
-    """Return the factor t·√(1 + 1/n) for a new value after n, by `grid_place`; inf below n = 3.
-
-    >>> from detector.verdict.radius import t_radius
-    >>> round(float(t_radius(0.025)[30]), 2)
-    2.08
-    """
-    n = np.maximum(_grid(), 3.0)
-    table = special.stdtrit(n - 1, 1 - rate) * np.sqrt(1 + 1 / n)
-    table[:3] = np.inf
-    return np.ascontiguousarray(table)
-
-
 def f_tail(square: Floats, k: Floats, n: Floats) -> Floats:
     """Return the probability that a normal record lies at least this far: `f_radius` the other way round.
 
@@ -82,15 +68,3 @@ def f_tail(square: Floats, k: Floats, n: Floats) -> Floats:
     k = np.maximum(k, 1.0)
     n = np.maximum(n, k + 1)
     return np.asarray(special.fdtrc(k, n - k, square * (n - k) / (k * (n + 1))))
-
-
-def t_tail(deviation: Floats, n: Floats) -> Floats:
-    """Return the probability that a normal value lies at least so high: `t_radius` the other way round.
-
-    Parameters
-    ----------
-    deviation, n : ndarray of shape (m,)
-        Distance from the mean in standard deviations, and the number of values that these come from.
-    """
-    n = np.maximum(n, 3.0)
-    return np.asarray(special.stdtr(n - 1, -deviation / np.sqrt(1 + 1 / n)))

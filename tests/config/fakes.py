@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 from detector.config.load import load_text
 from detector.config.models import Config
 from detector.errors import ConfigError
-from detector.settings import Duration
+from detector.written import Duration
 
 
 class Base(BaseModel):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detector.verdict.radius import f_radius, f_tail, grid_place, t_radius, t_tail
+from detector.verdict.radius import f_radius, f_tail, grid_place
 from tests.models import One
 
 
@@ -69,14 +69,7 @@ def test_between_the_places_of_the_grid_it_errs_outwards() -> None:
 
 
 def test_without_enough_records_nothing_is_beyond_the_radius() -> None:
-    assert t_radius(0.001)[2] == np.inf
     assert np.isfinite(f_radius(5, 0.001)[1:]).all()
-
-
-@pytest.mark.parametrize("rate", [0.05, 0.001])
-def test_t_tail_inverts_t_radius(rate: float) -> None:
-    n = np.arange(3.0, 256.0)
-    np.testing.assert_allclose(t_tail(t_radius(rate)[3:256], n), rate, rtol=1e-6)
 
 
 @pytest.mark.parametrize("memory", [20, 100])
