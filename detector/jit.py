@@ -15,6 +15,7 @@ Floats1 = types.Array(types.float64, 1, "C")
 Floats2 = types.Array(types.float64, 2, "C")
 Ints1 = types.Array(types.int64, 1, "C")
 Bools1 = types.Array(types.boolean, 1, "C")
+Bools2 = types.Array(types.boolean, 2, "C")
 
 _warned = False
 
@@ -38,19 +39,30 @@ def _version() -> str:
 _VERSION = _version()
 
 
-def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+def borrow(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator for a function that only borrows its arrays: it makes none and returns none.
+
+    numba then counts no references to them. Counting costs two locked instructions for each array that is
+    passed or sliced: more than half of the time of a loop over short records. To make an array in such
+    a function does not compile, but one that is returned *to* it would never be freed.
+    """
+    return jit(*signature, _nrt=False)
+
+
+def jit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator that compiles a function; no fastmath, so one row = many rows bit for bit.
 
     numba looks for a writable cache by itself (NUMBA_CACHE_DIR, beside the source, the user's cache);
     where there is none the function is compiled anew in each process, which is said once.
     """
+    options = {"error_model": "numpy", "nogil": True, "_nrt": True, **options}
 
     def decorate(function: Callable[..., Any]) -> Any:
         global _warned  # noqa: PLW0603 - one warning a process is the point
         njit: Any = numba.njit  # its stubs know no signature that may be absent
         function.__qualname__ += f"_{_VERSION}"  # names the file of the compiled code
         try:
-            return njit(*signature, cache=True, error_model="numpy", nogil=True)(function)
+            return njit(*signature, cache=True, **options)(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
@@ -62,6 +74,6 @@ def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
                     UserWarning,
                     stacklevel=2,
                 )
-            return njit(*signature, error_model="numpy", nogil=True)(function)
+            return njit(*signature, **options)(function)
 
     return decorate

@@ -9,19 +9,21 @@ import math
 
 import numpy as np
 
-from detector.jit import jit
+from detector.jit import borrow, jit
 from detector.reference import moments, partial
 from detector.row import LEARN_CLOCK, LEARNED, MATURE, PRIOR, WEIGHT
 from detector.verdict.explain import explain_diagonal, explain_factor, spread_out
 
+BEYOND = 1e100  # the square of a larger deviation may be beyond float64
 
-@jit()
+
+@borrow()
 def own_at(at, d):  # type: ignore[no-untyped-def]
     """Return the place of the columns' own scatter, each by itself."""
     return at + d * (d + 1) // 2
 
 
-@jit()
+@borrow()
 def cap(chart, d, at, v, least):  # type: ignore[no-untyped-def]
     """Shrink each deviation as if it had been learned into its own variance already (its leverage).
 
@@ -32,10 +34,13 @@ def cap(chart, d, at, v, least):  # type: ignore[no-untyped-def]
     leverage = 1.0 / (chart[WEIGHT] + 1.0)
     for j in range(d):
         variance = chart[own + j] * weight + least[j]
-        v[j] *= math.sqrt(variance / (variance + v[j] * v[j] * leverage))
+        if abs(v[j]) < BEYOND:
+            v[j] *= math.sqrt(variance / (variance + v[j] * v[j] * leverage))
+        else:  # the limit of the same, without the square
+            v[j] = math.copysign(math.sqrt(variance / leverage), v[j])
 
 
-@jit()
+@borrow()
 def whiten(chart, d, at, k, v, z, precision, least, usable):  # type: ignore[no-untyped-def]
     """Turn deviations v into z and precision of the k usable columns, in front; squares sum to D².
 
@@ -45,12 +50,12 @@ def whiten(chart, d, at, k, v, z, precision, least, usable):  # type: ignore[no-
         weight = chart[WEIGHT] + chart[PRIOR]
         moments.whiten(chart, at, v, z, precision, d, weight, least)
     elif chart[MATURE] != 0.0:
-        partial.marginal(chart, at, v, usable, d, least, z, precision)
+        partial.whiten_partial(chart, at, v, usable, d, least, z, precision)
     else:
         whiten_young(chart, d, at, v, z, precision, least, usable)
 
 
-@jit()
+@borrow()
 def whiten_young(chart, d, at, v, z, precision, least, usable):  # type: ignore[no-untyped-def]
     """Do the same with the diagonal of the scatter only; with nothing while hardly anything is known."""
     a = 0
@@ -62,7 +67,7 @@ def whiten_young(chart, d, at, v, z, precision, least, usable):  # type: ignore[
             a += 1
 
 
-@jit()
+@borrow()
 def leading(usable, context):  # type: ignore[no-untyped-def]
     """Return how many of the leading context columns were measured."""
     first = 0
@@ -71,7 +76,7 @@ def leading(usable, context):  # type: ignore[no-untyped-def]
     return first
 
 
-@jit()
+@borrow()
 def square(chart, z, precision, first, k):  # type: ignore[no-untyped-def]
     """Return D² of the k measured columns from the `first` on: given those before it."""
     q = 0.0
@@ -99,7 +104,18 @@ def explain(chart, f, d, at, context, floor, shares, expected, sd):  # type: ign
     else:
         _, sub, columns = partial.marginal(chart, at, v, usable, d, least, z, precision)
         explain_factor(
-            sub, 0, v[columns], z, precision, first, k, weight, np.empty((k, k)), shares, expected, sd
+            sub,
+            partial.FRONT,
+            partial.picked(v, columns),
+            z,
+            precision,
+            first,
+            k,
+            weight,
+            np.empty((k, k)),
+            shares,
+            expected,
+            sd,
         )
         spread_out(shares, columns, k, d, 0.0)
         spread_out(expected, columns, k, d, math.nan)
@@ -108,7 +124,7 @@ def explain(chart, f, d, at, context, floor, shares, expected, sd):  # type: ign
         expected[j] += f[j]
 
 
-@jit()
+@borrow()
 def learn(chart, x, d, at, clock, lam, w, floor, prior, v, z, precision, least, usable, fresh):  # type: ignore[no-untyped-def]
     """Learn one vector, complete or not, with weight w; what was known before fades by `lam`."""
     k = moments.centre(chart, x, v, usable, d)
@@ -134,7 +150,7 @@ def learn(chart, x, d, at, clock, lam, w, floor, prior, v, z, precision, least, 
         moments.own_variances(chart, d, at, own)
 
 
-@jit()
+@borrow()
 def ridge(chart, d, at, axis, amount, v):  # type: ignore[no-untyped-def]
     """Add so many records' worth of a column's own variance to it alone, as if it had moved by itself.
 

@@ -15,14 +15,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import types
 
-from detector.jit import Floats1, jit
+from detector.jit import Bools2, Floats1, Floats2, Ints1, borrow
 from detector.kernel import chart as charts
 from detector.kernel import independent, series
 from detector.kernel.judge import decide, forgetting
 from detector.kernel.plan import ALL, AUTO, FROZEN, IN, INDEPENDENT, NEVER, OUT, PARTS, PLAN, RULE
-from detector.reference import moments
-from detector.reference.robust import robust_start
+from detector.kernel.start import start_anew
+from detector.reference import moments, partial
 from detector.row import (
     CLOCK,
     DIRTY,
@@ -45,7 +46,7 @@ GROSS = (
 )
 
 
-@jit()
+@borrow()
 def deviations(chart, f, d, at, floor, v, z, precision, least, usable):  # type: ignore[no-untyped-def]
     """Write the whitened deviations of f, capped; return the number of usable columns."""
     k = moments.centre(chart, f, v, usable, d)
@@ -55,49 +56,18 @@ def deviations(chart, f, d, at, floor, v, z, precision, least, usable):  # type:
     return k
 
 
-@jit()
-def number(usable, columns):  # type: ignore[no-untyped-def]
-    """Write which columns are usable."""
-    a = 0
-    for j in range(usable.size):
-        if usable[j]:
-            columns[a] = j
-            a += 1
-
-
-@jit()
+@borrow()
 def squeeze(chart, d, at, v, least, usable, u):  # type: ignore[no-untyped-def]
     """Write asinh of each capped deviation in standard deviations; NaN where it is missing."""
     own = charts.own_at(at, d)
     weight = 1.0 / max(chart[WEIGHT] + chart[PRIOR], 1.0)
     for j in range(d):
-        u[j] = math.asinh(v[j] / math.sqrt(chart[own + j] * weight + least[j])) if usable[j] else math.nan
+        far = abs(v[j]) / math.sqrt(chart[own + j] * weight + least[j])
+        squeezed = math.copysign(math.log(far + math.sqrt(far * far + 1.0)), v[j])  # faster than math.asinh
+        u[j] = squeezed if usable[j] else math.nan
 
 
-@jit()
-def robust(row, chart, f, buffer, d, at, clock, plan, parts, v, z, precision, least, usable, fresh):  # type: ignore[no-untyped-def]
-    """Start anew from the records of the start that are clean; return False, and do nothing, if all are."""
-    start = buffer[: parts.start * (d + 1)].reshape(parts.start, d + 1)[:, :d].copy()
-    weights = robust_start(start, plan.floor)
-    series.spare_runs(weights)
-    if weights.min() > 0.0:
-        return False
-    scale = chart[-d:].copy()
-    chart[:] = 0.0
-    chart[VECTORS + d : VECTORS + 2 * d] = math.nan
-    chart[-d:] = scale
-    f[:] = math.nan
-    for i in range(parts.start):
-        if weights[i] > 0.0:
-            series.average(f, start[i], chart, d)
-            charts.learn(
-                chart, f, d, at, clock, 1.0, 1.0, plan.floor, plan.prior, v, z, precision, least,
-                usable, fresh,
-            )  # fmt: skip
-    return True
-
-
-@jit()
+@borrow()
 def judge_form(row, parts, x, seen, d, tail):  # type: ignore[no-untyped-def]
     """Find out whether the stream's records hang together; when the answer changes, its scores start anew."""
     serial = row[parts.serial : parts.serial + 4 * d]
@@ -108,7 +78,7 @@ def judge_form(row, parts, x, seen, d, tail):  # type: ignore[no-untyped-def]
     independent.note_serial(serial, x, seen, d)
 
 
-@jit()
+@borrow()
 def learn_series(  # type: ignore[no-untyped-def]
     row,
     chart,
@@ -129,18 +99,18 @@ def learn_series(  # type: ignore[no-untyped-def]
     least,
     usable,
     fresh,
-    tail,
 ):
     """Learn a record of a series: at once while young, later aged, and never out of an excursion."""
     buffer = row[parts.buffer : parts.buffer + parts.capacity * (d + 1)]
-    place = int(seen % parts.capacity) * (d + 1)
-    buffer[place : place + d] = x if seen < parts.start else f
+    place = (int(seen) % parts.capacity) * (d + 1)
+    for j in range(d):
+        buffer[place + j] = x[j] if seen < parts.start else f[j]
     buffer[place + d] = 1.0 if wanted else 0.0
     aged, w, by_records = f, 1.0, plan.by_records
     if seen >= series.SETTLED:
         then = seen - parts.quarantine
-        place = int(then % parts.capacity) * (d + 1)
-        wanted = seen % series.EVERY == 0.0 and then >= series.SETTLED and buffer[place + d] == 1.0
+        place = (int(then) % parts.capacity) * (d + 1)
+        wanted = int(seen) % int(series.EVERY) == 0 and then >= series.SETTLED and buffer[place + d] == 1.0
         wanted = wanted and (warm or plan.mode != NEVER)
         aged, w, by_records = buffer[place : place + d], series.EVERY, plan.by_records / series.EVERY
     if wanted and not held:
@@ -153,47 +123,29 @@ def learn_series(  # type: ignore[no-untyped-def]
         if chart[LEARNED] % rounds == 0.0:
             axis = int(chart[LEARNED] / rounds) % d
             charts.ridge(chart, d, at, axis, w * rounds * d * series.RIDGE, v)
-    if seen + 1.0 == parts.start and robust(
-        row, chart, f, buffer, d, at, clock, plan, parts, v, z, precision, least, usable, fresh
-    ):
-        row[DIRTY] = 1.0
-        excess.restart(tail)
 
 
-@jit((*IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT))
-def run(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from a loop cost more than they tell
-    rows,
-    slots,
-    X,
-    clock,
-    plan,
-    parts,
-    rule,
-    rule_alone,
-    widen,
-    asked,
-    out,
-    anomalies,
-    values,
-    shares,
-    expected,
-    sd,
-):
-    """Do the same as `detector.kernel.mahalanobis.run` by the default detector.
+@borrow((types.int64, *IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, Floats2, Bools2, Floats2, Ints1, Floats1))
+def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from a loop cost more than they tell
+    first, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies, values,
+    shares, expected, sd, room, flags, apart, columns, spare,
+):  # fmt: skip
+    """Take the records from the `first` on as `run` says; stop behind one that completes a start.
 
-    `parts` says where everything is and what is switched on; `rule` is the threshold's for a series,
-    `rule_alone` that for independent rows.
+    Return how many are taken, and whether a start is complete. The last five arguments are room to work in.
     """
     d = X.shape[1]
     at = VECTORS + 4 * d
     width = at + d * (d + 1) // 2 + 2 * d
-    v, z, precision, least, u = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
-    usable, fresh, columns = np.empty(d, np.bool_), np.empty(d, np.bool_), np.empty(d, np.int64)
+    v, z, precision, least, u = room[0], room[1], room[2], room[3], room[4]
+    usable, fresh = flags[0], flags[1]
     patience = plan.accept if plan.mode != NEVER else math.inf
-    for i in range(X.shape[0]):
+    for i in range(first, X.shape[0]):
         row = rows[slots[i]]
         if plan.mode == FROZEN:
-            row = row.copy()
+            for j in range(row.size):
+                spare[j] = row[j]
+            row = spare
         tail, x, seen = row[EXCESS : EXCESS + EXCESS_SIZE], X[i], row[SEEN]
         chart, single = row[HEAD : HEAD + width], row[parts.single : parts.single + width]
         f = row[parts.average : parts.average + d]
@@ -205,28 +157,28 @@ def run(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from 
         if both or not alone:
             series.average(f, x, chart, d)
             k = deviations(chart, f, d, at, plan.floor, v, z, precision, least, usable)
-            number(usable, columns)
-            first = charts.leading(usable, plan.context)
-            scale, missing = chart[width - d :], d - plan.context - k + first
+            partial.number(usable, columns)
+            context = charts.leading(usable, plan.context)
+            scale, missing = chart[width - d :], d - plan.context - k + context
             score, q = series.student(
-                chart, z, precision, scale, columns, first, k, missing, chart[HELD] == 0.0, seen
+                chart, z, precision, scale, columns, context, k, missing, chart[HELD] == 0.0, seen
             )
             score = series.echo(row, score, excess.in_force(tail, rule, widen, chart[WEIGHT]))
-            judged = k > first
+            judged = k > context
         if both or alone:
             k = deviations(single, x, d, at, plan.floor, v, z, precision, least, usable)
-            first = charts.leading(usable, plan.context)
+            context = charts.leading(usable, plan.context)
             plain, q_single = independent.student(
-                single, z, precision, first, k, d - plan.context - k + first
+                single, z, precision, context, k, d - plan.context - k + context
             )
             squeeze(single, d, at, v, least, usable, u)
-            lone = plain * independent.near(row, single, row[parts.near :], u, plain, d, plan.context)
+            lone = plain * independent.near(row, single, row[parts.near :], u, plain, d, plan.context, apart)
             if seen < independent.FIRST:
                 single[SMOOTHED] = plain + 1.0
             else:
                 independent.follow(single, SMOOTHED, plain, seen)
             if alone:
-                score, judged = lone, k > first
+                score, judged = lone, k > context
         score = score if judged else 0.0
         warm = seen < plan.warmup
         limit = excess.in_force(
@@ -238,8 +190,12 @@ def run(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from 
         out[i, 2] = excess.tail_p(tail, rule_alone if alone else rule, score)
         anomalies[i] = anomaly
         if anomaly or asked[i]:
-            judge, values[i] = (single, x) if alone else (chart, f)
-            charts.explain(judge, values[i], d, at, plan.context, plan.floor, shares[i], expected[i], sd[i])
+            for j in range(d):
+                values[i, j] = x[j] if alone else f[j]
+            charts.explain(
+                single if alone else chart, values[i], d, at, plan.context, plan.floor, shares[i],
+                expected[i], sd[i],
+            )  # fmt: skip
         if plan.mode == FROZEN:
             continue
         row[CLOCK] = clock[i]
@@ -260,7 +216,7 @@ def run(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from 
                 excess.restart(tail)
             learn_series(
                 row, chart, f, x, d, at, clock[i], seen, wanted and moments.learnable(f, q, d), held, warm,
-                plan, parts, v, z, precision, least, usable, fresh, tail,
+                plan, parts, v, z, precision, least, usable, fresh,
             )  # fmt: skip
         if both or alone:
             w = 0.0
@@ -278,3 +234,29 @@ def run(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from 
                     single, x, d, at, clock[i], lam, w, plan.floor, plan.prior, v, z, precision,
                     least, usable, fresh,
                 )  # fmt: skip
+        if seen + 1.0 == parts.start and (both or not alone):
+            return i + 1, True
+    return X.shape[0], False
+
+
+def run(  # type: ignore[no-untyped-def]
+    rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies, values, shares,
+    expected, sd,
+):  # fmt: skip
+    """Do the same as `detector.kernel.mahalanobis.run` by the default detector.
+
+    `parts` says where everything is and what is switched on; `rule` is the threshold's for a series,
+    `rule_alone` that for independent rows.
+    """
+    d = X.shape[1]
+    room, flags = np.empty((5, d)), np.empty((2, d), np.bool_)
+    apart, columns = np.empty((2, independent.NEIGHBOURS)), np.empty(d, np.int64)
+    spare = np.empty(rows.shape[1])
+    taken = 0
+    while taken < len(X):
+        taken, complete = loop(
+            taken, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies,
+            values, shares, expected, sd, room, flags, apart, columns, spare,
+        )  # fmt: skip
+        if complete:
+            start_anew(rows[slots[taken - 1]], clock[taken - 1], plan, parts, room, flags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from detector.jit import jit
+from detector.jit import borrow
 from detector.row import NEAR_SEEN, PRIOR, SMOOTHED, USUAL, WEIGHT
 
 NU = 20.0  # degrees of freedom of the Student score
@@ -23,7 +23,7 @@ FIRST = 11.0
 HEADSTART = 0.7
 
 
-@jit()
+@borrow()
 def note_serial(serial, x, seen, d):  # type: ignore[no-untyped-def]
     """Take x into each column's mean, squares, products with the value before, and that value."""
     for j in range(d):
@@ -37,7 +37,7 @@ def note_serial(serial, x, seen, d):  # type: ignore[no-untyped-def]
         serial[3 * d + j] = x[j]
 
 
-@jit()
+@borrow()
 def looks_independent(serial, seen, d):  # type: ignore[no-untyped-def]
     """Return whether no moving column resembles its own past."""
     if seen < SURE:
@@ -50,7 +50,7 @@ def looks_independent(serial, seen, d):  # type: ignore[no-untyped-def]
     return moving and largest < max(SERIAL, BY_CHANCE / math.sqrt(seen + 1.0))
 
 
-@jit()
+@borrow()
 def student(chart, z, precision, first, k, missing):  # type: ignore[no-untyped-def]
     """Return (S, D²); so many `missing` columns count as usual ones."""
     weight = chart[WEIGHT] + chart[PRIOR]
@@ -65,14 +65,14 @@ def student(chart, z, precision, first, k, missing):  # type: ignore[no-untyped-
     return score + math.log(product), total
 
 
-@jit()
+@borrow()
 def follow(chart, place, y, seen):  # type: ignore[no-untyped-def]
     """Let the level at `place`, which 80 % of the records lie below, follow y."""
     step = 2.0 * max(1.0 / (seen + 1.0), STEP)
     chart[place] += step * (SHARE_BELOW - (1.0 if y <= chart[place] else 0.0))
 
 
-@jit()
+@borrow()
 def weight_of(chart, square, seen):  # type: ignore[no-untyped-def]
     """Return the weight to learn a row with: 1 for a usual one, hardly any for a far one."""
     y = math.log(square + 1e-6)
@@ -84,27 +84,32 @@ def weight_of(chart, square, seen):  # type: ignore[no-untyped-def]
     return w
 
 
-@jit()
-def near(head, chart, neighbours, u, score, d, context):  # type: ignore[no-untyped-def]
+@borrow()
+def near(head, chart, neighbours, u, score, d, context, apart):  # type: ignore[no-untyped-def]
     """Return the city-block distance to the nearest of some usual rows before; keep this one if it is usual.
 
     `u` are the deviations of the columns, each by itself in standard deviations, squeezed by asinh. A row
-    that is far from the middle but near to rows that were usual is one of a cloud of its own.
+    that is far from the middle but near to rows that were usual is one of a cloud of its own. `apart`, of
+    shape (2, NEIGHBOURS), is room for its distance from each and the number of columns that both have.
+
+    The neighbours stand column by column, so that one column of all of them is compared at a time.
     """
-    seen = head[NEAR_SEEN]
+    total, both = apart[0], apart[1]
+    total[:], both[:] = 0.0, 0.0
+    for j in range(context, d):
+        here, theirs = u[j], neighbours[j * NEIGHBOURS : (j + 1) * NEIGHBOURS]
+        for i in range(NEIGHBOURS):
+            difference = abs(here - theirs[i])
+            missing = math.isnan(difference)
+            total[i] += 0.0 if missing else difference
+            both[i] += 0.0 if missing else 1.0
+    seen = int(head[NEAR_SEEN])
     best = math.inf
-    for i in range(int(min(seen, NEIGHBOURS))):
-        total, there = 0.0, 0
-        for j in range(context, d):
-            difference = abs(u[j] - neighbours[i * d + j])
-            if not math.isnan(difference):
-                total += difference
-                there += 1
-        if there > 0:
-            best = min(best, total * (d - context) / there)
+    for i in range(min(seen, NEIGHBOURS)):
+        if both[i] > 0.0:
+            best = min(best, total[i] * (d - context) / both[i])
     if score <= chart[SMOOTHED]:
-        place = int(seen % NEIGHBOURS) * d
         for j in range(d):
-            neighbours[place + j] = u[j]
+            neighbours[j * NEIGHBOURS + seen % NEIGHBOURS] = u[j]
         head[NEAR_SEEN] += 1.0
     return LEAST_NEAR + (best if best < math.inf else 0.0)

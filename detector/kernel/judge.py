@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from detector.jit import jit
+from detector.jit import borrow
 from detector.kernel.plan import ALL, FROZEN, NEVER
 from detector.reference.moments import young_until
 from detector.row import GATED, LEARN_CLOCK, WEIGHT
 
 
-@jit()
+@borrow()
 def forgetting(chart, clock, d, by_records, by_seconds):  # type: ignore[no-untyped-def]
     """Return λ = 0.5^(1 record, or seconds since the last learned one, / half-life) for learning.
 
@@ -26,7 +26,7 @@ def forgetting(chart, clock, d, by_records, by_seconds):  # type: ignore[no-unty
     return max(lam, min(young_until(d) / chart[WEIGHT], 1.0))
 
 
-@jit()
+@borrow()
 def decide(head, anomaly, warm, mode, accept):  # type: ignore[no-untyped-def]
     """Return whether to learn this record, and count anomalies in a row."""
     if mode == FROZEN:

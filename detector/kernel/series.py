@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from detector.jit import jit
+from detector.jit import borrow
 from detector.row import ECHO, HELD, HELD_AT, PRIOR, SMOOTHED, USUAL, VECTORS, WEIGHT
 
 REACH = 100.0  # times the learned range of a column: what lies beyond counts as this far
@@ -31,7 +31,7 @@ LONGEST = 5  # records in a row at the start that may be faults; more are a stat
 OLD = 0.25  # of what was learned: a reference with a long past takes so long to accept a shift
 
 
-@jit()
+@borrow()
 def average(f, x, chart, d):  # type: ignore[no-untyped-def]
     """Take x into the running average f; a missing value leaves it as it is.
 
@@ -50,7 +50,7 @@ def average(f, x, chart, d):  # type: ignore[no-untyped-def]
             f[j] += (value - f[j]) / AVERAGED
 
 
-@jit()
+@borrow()
 def student(chart, z, precision, scale, columns, first, k, missing, calm, seen):  # type: ignore[no-untyped-def]
     """Return (S, D²); each whitened deviation is measured by its own usual size, which it moves if `calm`.
 
@@ -78,7 +78,7 @@ def student(chart, z, precision, scale, columns, first, k, missing, calm, seen):
     return score + math.log(product), total
 
 
-@jit()
+@borrow()
 def echo(head, score, limit):  # type: ignore[no-untyped-def]
     """Return the score with its echo: what was high a moment ago is still suspect.
 
@@ -89,7 +89,7 @@ def echo(head, score, limit):  # type: ignore[no-untyped-def]
     return score + head[ECHO] ** (1.0 / 3.0)
 
 
-@jit()
+@borrow()
 def hold(chart, square, seen, wanted, accept):  # type: ignore[no-untyped-def]
     """Take note of D² and return whether the chart is held: in an excursion, from which nothing is learned.
 
@@ -117,13 +117,13 @@ def hold(chart, square, seen, wanted, accept):  # type: ignore[no-untyped-def]
     return chart[HELD] > 0.0
 
 
-@jit()
+@borrow()
 def accepted(chart):  # type: ignore[no-untyped-def]
     """Return whether a hold that has just ended did so because the excursion became the new normal."""
     return chart[HELD_AT] == NEVER_MORE
 
 
-@jit()
+@borrow()
 def spare_runs(weights):  # type: ignore[no-untyped-def]
     """Give weight 1 to the rows of a run without weight that is too long for outliers."""
     run = 0

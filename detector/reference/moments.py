@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 
-from detector.jit import jit
+from detector.jit import borrow
 from detector.row import LEARNED, MATURE, PRIOR, VECTORS, WEIGHT
 
 KNOWN = 3.0  # a column counts from this many learned values on
@@ -24,19 +24,19 @@ LARGEST_SQUARE = 1e300
 LARGEST_PRECISION = 1e60
 
 
-@jit()
+@borrow()
 def young_until(d):  # type: ignore[no-untyped-def]
     """Return the number of learned records from which on the factor is used."""
     return max(8, d + 2)
 
 
-@jit()
+@borrow()
 def column(j, d):  # type: ignore[no-untyped-def]
     """Return the place of diagonal entry j in the packed triangle."""
     return j * d - (j * (j - 1)) // 2
 
 
-@jit()
+@borrow()
 def floor_square(row, j, d, floor):  # type: ignore[no-untyped-def]
     """Return the least variance of column j: a part of its range, and what float64 can resolve of it."""
     of_range = floor * row[VECTORS + 2 * d + j]
@@ -44,14 +44,14 @@ def floor_square(row, j, d, floor):  # type: ignore[no-untyped-def]
     return of_range * of_range + of_value * of_value + 1e-60
 
 
-@jit()
+@borrow()
 def floor_squares(row, floors, d, floor):  # type: ignore[no-untyped-def]
     """Write `floor_square` of every column."""
     for j in range(d):
         floors[j] = floor_square(row, j, d, floor)
 
 
-@jit()
+@borrow()
 def centre(row, x, v, usable, d):  # type: ignore[no-untyped-def]
     """Write v = x − mean, mark the usable columns (present and known), return how many there are."""
     k = 0
@@ -63,13 +63,13 @@ def centre(row, x, v, usable, d):  # type: ignore[no-untyped-def]
     return k
 
 
-@jit()
+@borrow()
 def clamp_square(q):  # type: ignore[no-untyped-def]
     """Return q as a finite number >= 0, whatever overflow made of it."""
     return q if q <= LARGEST_SQUARE else LARGEST_SQUARE
 
 
-@jit()
+@borrow()
 def whiten(triangle, at, v, z, precision, k, weight, floors):  # type: ignore[no-untyped-def]
     """Return D² from the factor; z = L⁻¹v and the floored precisions E' (per unit scatter) are written.
 
@@ -84,13 +84,14 @@ def whiten(triangle, at, v, z, precision, k, weight, floors):  # type: ignore[no
         p = z[j]
         precision[j] = triangle[place] / (1.0 + triangle[place] * weight * floors[j])
         q += p * p * precision[j]
-        for r in range(j + 1, k):
-            z[r] -= p * triangle[place + r - j]
+        column_j, rest = triangle[place + 1 : place + k - j], z[j + 1 : k]
+        for r in range(rest.size):  # from 0 on, so that it is vectorised
+            rest[r] -= p * column_j[r]
         place += k - j
     return clamp_square(weight * q)
 
 
-@jit()
+@borrow()
 def update_factor(row, v, d, at, lam, b):  # type: ignore[no-untyped-def]
     """Change the factor of A to that of λ(A + b v v'); v is used up.
 
@@ -107,13 +108,14 @@ def update_factor(row, v, d, at, lam, b):  # type: ignore[no-untyped-def]
         beta = pull * e * shrink
         row[place] = min(e * shrink / lam, LARGEST_PRECISION)
         left *= shrink
-        for r in range(j + 1, d):
-            v[r] -= p * row[place + r - j]
-            row[place + r - j] += beta * v[r]
+        column_j, rest = row[place + 1 : place + d - j], v[j + 1 : d]
+        for r in range(rest.size):  # from 0 on, so that it is vectorised
+            rest[r] -= p * column_j[r]
+            column_j[r] += beta * rest[r]
         place += d - j
 
 
-@jit()
+@borrow()
 def factorise(row, d, at):  # type: ignore[no-untyped-def]
     """Turn the packed scatter at `at` into its factor, in place."""
     for j in range(d):
@@ -129,7 +131,7 @@ def factorise(row, d, at):  # type: ignore[no-untyped-def]
             row[cj + r - j] /= dj
 
 
-@jit()
+@borrow()
 def compose(row, d, at):  # type: ignore[no-untyped-def]
     """Turn the factor at `at` back into the packed scatter, in place: `factorise` undone."""
     for jj in range(d):
@@ -146,7 +148,7 @@ def compose(row, d, at):  # type: ignore[no-untyped-def]
         row[cj] = dj
 
 
-@jit()
+@borrow()
 def add_prior(row, d, at, floor, prior):  # type: ignore[no-untyped-def]
     """Add to the packed scatter what is missing of `prior` records' worth of uncorrelated variance."""
     weight = row[WEIGHT] + row[PRIOR]
@@ -158,7 +160,7 @@ def add_prior(row, d, at, floor, prior):  # type: ignore[no-untyped-def]
     row[PRIOR] = prior
 
 
-@jit()
+@borrow()
 def ripen(row, d, at, floor, prior):  # type: ignore[no-untyped-def]
     """Go from the scatter to the factor once there are enough records; renew a prior that was forgotten.
 
@@ -177,7 +179,7 @@ def ripen(row, d, at, floor, prior):  # type: ignore[no-untyped-def]
     return True
 
 
-@jit()
+@borrow()
 def own_variances(row, d, at, own):  # type: ignore[no-untyped-def]
     """Write the diagonal of the scatter, out of its factor, to the places from `own` on."""
     for j in range(d):
@@ -191,7 +193,7 @@ def own_variances(row, d, at, own):  # type: ignore[no-untyped-def]
         place += d - j
 
 
-@jit()
+@borrow()
 def note_columns(row, x, fresh, d):  # type: ignore[no-untyped-def]
     """Note origin, range and count of each present column, before the record is learned.
 
@@ -208,7 +210,7 @@ def note_columns(row, x, fresh, d):  # type: ignore[no-untyped-def]
             row[count] += 1.0
 
 
-@jit()
+@borrow()
 def learnable(x, q, d):  # type: ignore[no-untyped-def]
     """Return whether there is something to learn whose squares, and those of z, fit the sums."""
     if q >= LARGEST_SQUARE:
@@ -222,7 +224,7 @@ def learnable(x, q, d):  # type: ignore[no-untyped-def]
     return present
 
 
-@jit()
+@borrow()
 def learn_fresh(row, triangle, at, x, fresh, d):  # type: ignore[no-untyped-def]
     """Learn a column that is not known yet by itself; when it becomes known, join it to the others.
 
@@ -242,7 +244,7 @@ def learn_fresh(row, triangle, at, x, fresh, d):  # type: ignore[no-untyped-def]
                 triangle[place] *= (row[WEIGHT] + row[PRIOR]) / count
 
 
-@jit()
+@borrow()
 def learn_young(row, x, v, fresh, d, at, w):  # type: ignore[no-untyped-def]
     """Learn one record into the scatter. A missing value adds its column's variance, nothing else."""
     total = row[WEIGHT] + w
@@ -263,7 +265,7 @@ def learn_young(row, x, v, fresh, d, at, w):  # type: ignore[no-untyped-def]
     learn_fresh(row, row, at, x, fresh, d)
 
 
-@jit()
+@borrow()
 def learn_full(row, v, d, at, lam, w):  # type: ignore[no-untyped-def]
     """Learn one complete record, given its deviations v, into the factor; v is used up."""
     total = lam * row[WEIGHT] + w

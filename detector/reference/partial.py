@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.jit import jit
+from detector.jit import borrow, jit
 from detector.reference.moments import (
     LEARNABLE,
     column,
@@ -24,6 +24,8 @@ from detector.reference.moments import (
 )
 from detector.row import PRIOR, VECTORS, WEIGHT
 
+FRONT = np.int64(0)  # where a triangle of its own starts; a bare 0 would be compiled apart from other places
+
 
 @jit()
 def entry(triangle, i, j, d):  # type: ignore[no-untyped-def]
@@ -31,20 +33,40 @@ def entry(triangle, i, j, d):  # type: ignore[no-untyped-def]
     return triangle[column(min(i, j), d) + abs(i - j)]
 
 
+@borrow()
+def number(usable, columns):  # type: ignore[no-untyped-def]
+    """Write which columns are usable."""
+    a = 0
+    for j in range(usable.size):
+        if usable[j]:
+            columns[a] = j
+            a += 1
+
+
+@jit()
+def picked(values, columns):  # type: ignore[no-untyped-def]
+    """Return `values[columns]`, which takes longer to compile."""
+    there = np.empty(columns.size)
+    for a in range(columns.size):
+        there[a] = values[columns[a]]
+    return there
+
+
 @jit()
 def observed_factor(row, at, usable, d):  # type: ignore[no-untyped-def]
     """Return the whole packed scatter, the factor of its observed block, and that block's columns."""
     scatter = row[at : at + d * (d + 1) // 2].copy()
-    compose(scatter, d, 0)
-    columns = np.flatnonzero(usable)
-    k = columns.size
+    compose(scatter, d, FRONT)
+    k = np.sum(usable)
+    columns = np.empty(k, np.int64)
+    number(usable, columns)
     sub = np.empty(k * (k + 1) // 2)
     place = 0
     for a in range(k):
         for b in range(a, k):
             sub[place] = entry(scatter, columns[a], columns[b], d)
             place += 1
-    factorise(sub, k, 0)
+    factorise(sub, k, FRONT)
     return scatter, sub, columns
 
 
@@ -53,8 +75,15 @@ def marginal(row, at, v, usable, d, floors, z, precision):  # type: ignore[no-un
     """Write z and precision of the usable columns in front; return scatter, their factor, which."""
     scatter, sub, columns = observed_factor(row, at, usable, d)
     k = columns.size
-    whiten(sub, 0, v[columns], z, precision, k, row[WEIGHT] + row[PRIOR], floors[columns])
+    there, their_floors = picked(v, columns), picked(floors, columns)
+    whiten(sub, FRONT, there, z, precision, k, row[WEIGHT] + row[PRIOR], their_floors)
     return scatter, sub, columns
+
+
+@jit()
+def whiten_partial(row, at, v, usable, d, floors, z, precision):  # type: ignore[no-untyped-def]
+    """Write z and precision of the usable columns in front."""
+    marginal(row, at, v, usable, d, floors, z, precision)
 
 
 @jit()
@@ -96,9 +125,10 @@ def learn_partial(row, at, x, v, usable, fresh, d, lam, w, floors, z, precision)
             row[VECTORS + j] += w * v[j] / total
     row[WEIGHT] = total
     row[PRIOR] *= lam
-    learn_fresh(row, scatter, 0, x, fresh, d)
-    factorise(scatter, d, 0)
-    row[at : at + scatter.size] = scatter
+    learn_fresh(row, scatter, FRONT, x, fresh, d)
+    factorise(scatter, d, FRONT)
+    for i in range(scatter.size):
+        row[at + i] = scatter[i]
     return True
 
 

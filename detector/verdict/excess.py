@@ -27,9 +27,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from detector.jit import jit
+from detector.jit import borrow
 from detector.verdict import pareto
 from detector.verdict.radius import grid_place
 from detector.verdict.rule import BUDGET, FARTHEST, FIXED, QUANTILE, RADIUS, SPAN
@@ -94,13 +92,13 @@ UNKNOWN_MOST = 8.0  # largest excess that counts where no budget says what is fa
 LARGEST_SCORE = 1e300
 
 
-@jit()
+@borrow()
 def limit(state):  # type: ignore[no-untyped-def]
     """Return the threshold in force: a score at or above it is an anomaly."""
     return state[LIMIT] if state[COUNTED] >= ENOUGH and state[LIMIT] > 0.0 else math.inf
 
 
-@jit()
+@borrow()
 def in_force(state, rule, widen, weight):  # type: ignore[no-untyped-def]
     """Return the same, but where theory decides alone from the first record on, at the present weight.
 
@@ -122,19 +120,19 @@ def in_force(state, rule, widen, weight):  # type: ignore[no-untyped-def]
     return limit(state)
 
 
-@jit()
+@borrow()
 def on_scale(score, rule):  # type: ignore[no-untyped-def]
     """Return the score, or its root where the rule says so."""
     return math.sqrt(max(score, 0.0)) if rule.root > 0.0 else score
 
 
-@jit()
+@borrow()
 def put_limit(state, rule, limit):  # type: ignore[no-untyped-def]
     """Set the threshold, given on the scale of the tail."""
     state[LIMIT] = limit * limit if rule.root > 0.0 else limit
 
 
-@jit()
+@borrow()
 def tail_p(state, rule, score):  # type: ignore[no-untyped-def]
     """Return the share of calm records that score at least so high."""
     excess = (on_scale(score, rule) - state[BASE]) / state[UNIT]
@@ -143,7 +141,7 @@ def tail_p(state, rule, score):  # type: ignore[no-untyped-def]
     return pareto.share_beyond(state[SHARE], state[SCALE], state[SHAPE], excess)
 
 
-@jit()
+@borrow()
 def observe(state, rule, widen, score, clock, warm, weight, patience):  # type: ignore[no-untyped-def]
     """Take one score into the tail, after it was judged.
 
@@ -193,7 +191,7 @@ def observe(state, rule, widen, score, clock, warm, weight, patience):  # type: 
         refresh(state, rule, widen, weight)
 
 
-@jit()
+@borrow()
 def begin(state, rule, score, clock):  # type: ignore[no-untyped-def]
     """Start from theory, or where there is none from the first score."""
     state[LEVEL] = rule.level if rule.level > 0.0 else score
@@ -203,7 +201,7 @@ def begin(state, rule, score, clock):  # type: ignore[no-untyped-def]
     find_base(state, rule)
 
 
-@jit()
+@borrow()
 def put_aside(state, rule, score, patience):  # type: ignore[no-untyped-def]
     """Note a record above u, of which it is not known yet whether it belongs to a fault."""
     state[RUN] += 1.0
@@ -234,23 +232,24 @@ def put_aside(state, rule, score, patience):  # type: ignore[no-untyped-def]
     state[HIGHEST] = max(state[HIGHEST], min(opening, state[MOST_OPENING]))
 
 
-@jit()
+@borrow()
 def kth_largest(state, rule):  # type: ignore[no-untyped-def]
     """Return the k-th largest of the last n scores: the highest threshold that k of n exceed."""
-    last = np.empty(SPAN)
     n = int(min(rule.n, state[COUNTED]))
     newest = int(state[COUNTED]) - 1
     for i in range(n):
         x = state[RECENT + ((newest - i) & (SPAN - 1))]
-        place = i
-        while place > 0 and last[place - 1] < x:
-            last[place] = last[place - 1]
-            place -= 1
-        last[place] = x
-    return last[rule.k - 1] if n >= rule.k else -math.inf
+        larger, level = 0, 0
+        for other in range(n):
+            y = state[RECENT + ((newest - other) & (SPAN - 1))]
+            larger += y > x
+            level += y == x
+        if larger < rule.k <= larger + level:
+            return x
+    return -math.inf
 
 
-@jit()
+@borrow()
 def tick(state, clock):  # type: ignore[no-untyped-def]
     """Measure the mean time between records: a budget of alerts a day is one of alerts a record."""
     k = state[COUNTED] - state[TIMED]
@@ -262,7 +261,7 @@ def tick(state, clock):  # type: ignore[no-untyped-def]
         state[CLOCK], state[TIMED] = clock, state[COUNTED]
 
 
-@jit()
+@borrow()
 def take_in(state):  # type: ignore[no-untyped-def]
     """Take the calm records into level and spread, and an excursion that is over into the tail."""
     over = state[RUN] == 0.0 or state[SEEN] < YOUNG
@@ -288,7 +287,7 @@ def take_in(state):  # type: ignore[no-untyped-def]
         state[ASIDE : ASIDE_SQUARES + 1] = 0.0
 
 
-@jit()
+@borrow()
 def find_base(state, rule):  # type: ignore[no-untyped-def]
     """Work out u and the unit of excesses."""
     level, unit = state[LEVEL], max(state[SPREAD], 1e-3 * state[LEVEL])
@@ -300,7 +299,7 @@ def find_base(state, rule):  # type: ignore[no-untyped-def]
     state[BASE] = level + rule.above * unit
 
 
-@jit()
+@borrow()
 def refresh(state, rule, widen, weight):  # type: ignore[no-untyped-def]
     """Work out u, the tail above it and the threshold anew, unless an excursion lasts."""
     if state[RUN] > 0.0 and state[SEEN] >= YOUNG:
@@ -329,7 +328,7 @@ def refresh(state, rule, widen, weight):  # type: ignore[no-untyped-def]
         state[LIMIT] = rule.fixed
 
 
-@jit()
+@borrow()
 def budget_excess(state, rule):  # type: ignore[no-untyped-def]
     """Return the excess that keeps to the budget; of two budgets the one that allows more."""
     nearest = math.inf
@@ -347,7 +346,7 @@ def budget_excess(state, rule):  # type: ignore[no-untyped-def]
     return nearest
 
 
-@jit()
+@borrow()
 def follow_quantile(state, rule, score):  # type: ignore[no-untyped-def]
     """Move the threshold by a step up or down, so that in the long run a share of the scores exceeds it."""
     limit = state[BASE] if state[SEEN] < YOUNG else on_scale(state[LIMIT], rule)
@@ -355,7 +354,7 @@ def follow_quantile(state, rule, score):  # type: ignore[no-untyped-def]
     put_limit(state, rule, limit + (step * (1.0 - rule.share) if score > limit else -step * rule.share))
 
 
-@jit()
+@borrow()
 def restart(state):  # type: ignore[no-untyped-def]
     """Forget the scores, not their pace: the model has accepted a new level, or scores another way."""
     state[: EXTREME + 1] = 0.0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from detector.jit import jit
+from detector.jit import borrow
 
 GUESSED = 300.0  # records that the guess of the share above the level is worth
 TRUSTED = 10.0  # runs of excesses that the guess of their mean is worth
@@ -22,7 +22,7 @@ LEAST_SHAPE = 1e-6  # below it is an exponential
 LEAST_P = 1e-12
 
 
-@jit()
+@borrow()
 def fit(count, total, squares, watched, clusters, guessed_share, guessed_excess):  # type: ignore[no-untyped-def]
     """Return (share above u, scale, shape), drawn towards the guesses while excursions are few."""
     share = (count + GUESSED * guessed_share) / (watched + GUESSED)
@@ -37,14 +37,14 @@ def fit(count, total, squares, watched, clusters, guessed_share, guessed_excess)
     return share, mean * (1.0 - shape), shape
 
 
-@jit()
+@borrow()
 def excess_at(share, scale, shape, rate):  # type: ignore[no-untyped-def]
     """Return the excess that a share `rate` of all records exceeds; below u nothing is known."""
     log_ratio = math.log(max(share / rate, 1.0))
     return scale * log_ratio if abs(shape) < LEAST_SHAPE else scale * math.expm1(shape * log_ratio) / shape
 
 
-@jit()
+@borrow()
 def share_beyond(share, scale, shape, excess):  # type: ignore[no-untyped-def]
     """Return the share of all records that exceed the level by so much: `excess_at` the other way round."""
     if abs(shape) < LEAST_SHAPE:

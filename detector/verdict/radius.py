@@ -16,13 +16,13 @@ import numpy as np
 from scipy import special
 
 from detector.contracts import Floats
-from detector.jit import jit
+from detector.jit import borrow
 
 _EXACT = 256  # one entry a record up to here, then 16 an octave
 _OCTAVES = 24
 
 
-@jit()
+@borrow()
 def grid_place(n):  # type: ignore[no-untyped-def]
     """Return the place of weight n in a table: the entry at or below n, whose radius is never smaller."""
     if n < _EXACT:
