@@ -39,14 +39,15 @@ def _version() -> str:
 _VERSION = _version()
 
 
-def borrow(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+def borrow(*signature: Any, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator for a function that only borrows its arrays: it makes none and returns none.
 
     numba then counts no references to them. Counting costs two locked instructions for each array that is
     passed or sliced: more than half of the time of a loop over short records. To make an array in such
-    a function does not compile, but one that is returned *to* it would never be freed.
+    a function does not compile, but one that is returned *to* it would never be freed. `inline` is for what
+    a loop calls for every record: an array is passed as seven numbers.
     """
-    return jit(*signature, _nrt=False)
+    return jit(*signature, _nrt=False, forceinline=inline)
 
 
 def jit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -23,24 +23,24 @@ def own_at(at, d):  # type: ignore[no-untyped-def]
     return at + d * (d + 1) // 2
 
 
-@borrow()
+@borrow(inline=True)
 def cap(chart, d, at, v, least):  # type: ignore[no-untyped-def]
     """Shrink each deviation as if it had been learned into its own variance already (its leverage).
 
     A column that was constant so far, or one-hot, cannot explode the first time that it moves.
     """
-    own = own_at(at, d)
+    own = chart[own_at(at, d) : own_at(at, d) + d]
     weight = 1.0 / max(chart[WEIGHT] + chart[PRIOR], 1.0)
     leverage = 1.0 / (chart[WEIGHT] + 1.0)
     for j in range(d):
-        variance = chart[own + j] * weight + least[j]
+        variance = own[j] * weight + least[j]
         if abs(v[j]) < BEYOND:
             v[j] *= math.sqrt(variance / (variance + v[j] * v[j] * leverage))
         else:  # the limit of the same, without the square
             v[j] = math.copysign(math.sqrt(variance / leverage), v[j])
 
 
-@borrow()
+@borrow(inline=True)
 def whiten(chart, d, at, k, v, z, precision, least, usable):  # type: ignore[no-untyped-def]
     """Turn deviations v into z and precision of the k usable columns, in front; squares sum to D².
 

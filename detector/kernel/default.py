@@ -17,13 +17,13 @@ import math
 import numpy as np
 from numba import types
 
-from detector.jit import Bools2, Floats1, Floats2, Ints1, borrow
+from detector.jit import Bools2, Floats1, Floats2, borrow
 from detector.kernel import chart as charts
 from detector.kernel import independent, series
 from detector.kernel.judge import decide, forgetting
 from detector.kernel.plan import ALL, AUTO, FROZEN, IN, INDEPENDENT, NEVER, OUT, PARTS, PLAN, RULE
 from detector.kernel.start import start_anew
-from detector.reference import moments, partial
+from detector.reference import moments
 from detector.row import (
     CLOCK,
     DIRTY,
@@ -78,7 +78,7 @@ def judge_form(row, parts, x, seen, d, tail):  # type: ignore[no-untyped-def]
     independent.note_serial(serial, x, seen, d)
 
 
-@borrow()
+@borrow(inline=True)
 def learn_series(  # type: ignore[no-untyped-def]
     row,
     chart,
@@ -125,14 +125,14 @@ def learn_series(  # type: ignore[no-untyped-def]
             charts.ridge(chart, d, at, axis, w * rounds * d * series.RIDGE, v)
 
 
-@borrow((types.int64, *IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, Floats2, Bools2, Floats2, Ints1, Floats1))
+@borrow((types.int64, *IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, Floats2, Bools2, Floats2, Floats1))
 def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from a loop cost more than they tell
     first, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies, values,
-    shares, expected, sd, room, flags, apart, columns, spare,
+    shares, expected, sd, room, flags, apart, spare,
 ):  # fmt: skip
     """Take the records from the `first` on as `run` says; stop behind one that completes a start.
 
-    Return how many are taken, and whether a start is complete. The last five arguments are room to work in.
+    Return how many are taken, and whether a start is complete. The last four arguments are room to work in.
     """
     d = X.shape[1]
     at = VECTORS + 4 * d
@@ -157,11 +157,12 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
         if both or not alone:
             series.average(f, x, chart, d)
             k = deviations(chart, f, d, at, plan.floor, v, z, precision, least, usable)
-            partial.number(usable, columns)
+            if k < d:
+                series.put_back(z, precision, usable, k, d)
             context = charts.leading(usable, plan.context)
             scale, missing = chart[width - d :], d - plan.context - k + context
             score, q = series.student(
-                chart, z, precision, scale, columns, context, k, missing, chart[HELD] == 0.0, seen
+                chart, z, precision, scale, usable, plan.context, d, missing, chart[HELD] == 0.0, seen, u
             )
             score = series.echo(row, score, excess.in_force(tail, rule, widen, chart[WEIGHT]))
             judged = k > context
@@ -250,13 +251,12 @@ def run(  # type: ignore[no-untyped-def]
     """
     d = X.shape[1]
     room, flags = np.empty((5, d)), np.empty((2, d), np.bool_)
-    apart, columns = np.empty((2, independent.NEIGHBOURS)), np.empty(d, np.int64)
-    spare = np.empty(rows.shape[1])
+    apart, spare = np.empty((2, independent.NEIGHBOURS)), np.empty(rows.shape[1])
     taken = 0
     while taken < len(X):
         taken, complete = loop(
             taken, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies,
-            values, shares, expected, sd, room, flags, apart, columns, spare,
+            values, shares, expected, sd, room, flags, apart, spare,
         )  # fmt: skip
         if complete:
             start_anew(rows[slots[taken - 1]], clock[taken - 1], plan, parts, room, flags)

@@ -19,6 +19,7 @@ NORMAL_80 = 1.28  # what 80 % of standard normal deviations lie below
 LEAST_SCALE = 0.05
 SCALE_STEP = 0.0005
 SHARE_BELOW = 0.8  # the usual level lies above so many of the calm records
+UP, DOWN = math.exp(2.0 * SCALE_STEP * SHARE_BELOW), math.exp(2.0 * SCALE_STEP * (SHARE_BELOW - 1.0))
 USUAL_STEP = 0.005
 SMOOTHING = 0.1  # of log D², before the hold looks at it
 MARGIN = 0.5  # in log D²: a hold starts so far above the usual level
@@ -31,19 +32,19 @@ LONGEST = 5  # records in a row at the start that may be faults; more are a stat
 OLD = 0.25  # of what was learned: a reference with a long past takes so long to accept a shift
 
 
-@borrow()
+@borrow(inline=True)
 def average(f, x, chart, d):  # type: ignore[no-untyped-def]
     """Take x into the running average f; a missing value leaves it as it is.
 
     A value from another world counts as one far beyond all that was learned: the average has to come back
     from it.
     """
+    origins, ranges = chart[VECTORS + d : VECTORS + 2 * d], chart[VECTORS + 2 * d : VECTORS + 3 * d]
     for j in range(d):
         value = x[j]
-        reach = REACH * chart[VECTORS + 2 * d + j]
+        reach = REACH * ranges[j]
         if reach > 0.0 and math.isfinite(value):
-            origin = chart[VECTORS + d + j]
-            value = min(max(value, origin - reach), origin + reach)
+            value = min(max(value, origins[j] - reach), origins[j] + reach)
         if math.isnan(f[j]):
             f[j] = value
         elif math.isfinite(value):
@@ -51,34 +52,50 @@ def average(f, x, chart, d):  # type: ignore[no-untyped-def]
 
 
 @borrow()
-def student(chart, z, precision, scale, columns, first, k, missing, calm, seen):  # type: ignore[no-untyped-def]
+def put_back(z, precision, usable, k, d):  # type: ignore[no-untyped-def]
+    """Move what stands in front, one for each of the k usable columns, to its column; the others get 0."""
+    a = k - 1
+    for jj in range(d):
+        j = d - 1 - jj
+        if usable[j]:
+            z[j], precision[j] = z[a], precision[a]
+            a -= 1
+        else:
+            z[j], precision[j] = 0.0, 0.0
+
+
+@borrow(inline=True)
+def student(chart, z, precision, scale, usable, context, d, missing, calm, seen, squares):  # type: ignore[no-untyped-def]
     """Return (S, D²); each whitened deviation is measured by its own usual size, which it moves if `calm`.
 
     A sensor's deviations from what the others say are seldom normal: without this the column with the
-    heaviest tail decides alone. `columns` are those of the k deviations, `scale` that of every column: the
-    deviation that 80 % of the calm records lie below, found by steps up and down. So many `missing` columns
-    count as usual ones.
+    heaviest tail decides alone. `scale` is the deviation that 80 % of the calm records lie below, found by
+    steps up and down. So many `missing` columns, whose z is 0, count as usual ones; the first columns are
+    `context` and do not count. `squares` is room to work in.
     """
     weight = chart[WEIGHT] + chart[PRIOR]
-    step = 2.0 * max(1.0 / (seen + 1.0), SCALE_STEP)
-    up, down = math.exp(step * SHARE_BELOW), math.exp(step * (SHARE_BELOW - 1.0))
-    total, score, product = 0.0, TERM * missing, 1.0
-    for a in range(first, k):
-        deviation = math.sqrt(z[a] * z[a] * precision[a] * weight)
-        usual = scale[columns[a]]
-        if calm:
-            scale[columns[a]] = usual * (up if deviation > usual else down)
+    up, down = UP, DOWN
+    if 1.0 / (seen + 1.0) > SCALE_STEP:
+        step = 2.0 / (seen + 1.0)
+        up, down = math.exp(step * SHARE_BELOW), math.exp(step * (SHARE_BELOW - 1.0))
+    for j in range(d):
+        deviation = math.sqrt(z[j] * z[j] * precision[j] * weight)
+        usual = scale[j]
+        moved = usual * (up if deviation > usual else down)
+        scale[j] = moved if calm and usable[j] else usual
         deviation *= NORMAL_80 / max(usual, LEAST_SCALE)
-        square = min(deviation * deviation, 1e100)
-        total += square
-        product *= 1.0 + square / NU
+        squares[j] = min(deviation * deviation, 1e100)
+    total, score, product = 0.0, TERM * missing, 1.0
+    for j in range(context, d):
+        total += squares[j]
+        product *= 1.0 + squares[j] / NU
         if product > 1e150:  # one logarithm for many columns
             score += math.log(product)
             product = 1.0
     return score + math.log(product), total
 
 
-@borrow()
+@borrow(inline=True)
 def echo(head, score, limit):  # type: ignore[no-untyped-def]
     """Return the score with its echo: what was high a moment ago is still suspect.
 
@@ -89,7 +106,7 @@ def echo(head, score, limit):  # type: ignore[no-untyped-def]
     return score + head[ECHO] ** (1.0 / 3.0)
 
 
-@borrow()
+@borrow(inline=True)
 def hold(chart, square, seen, wanted, accept):  # type: ignore[no-untyped-def]
     """Take note of D² and return whether the chart is held: in an excursion, from which nothing is learned.
 

@@ -37,29 +37,39 @@ def column(j, d):  # type: ignore[no-untyped-def]
 
 
 @borrow()
-def floor_square(row, j, d, floor):  # type: ignore[no-untyped-def]
-    """Return the least variance of column j: a part of its range, and what float64 can resolve of it."""
-    of_range = floor * row[VECTORS + 2 * d + j]
-    of_value = 1e-14 * abs(row[VECTORS + d + j])
+def least_variance(origin, reach, floor):  # type: ignore[no-untyped-def]
+    """Return the least variance of a column: a part of its range, and what float64 can resolve of it."""
+    of_range = floor * reach
+    of_value = 1e-14 * abs(origin)
     return of_range * of_range + of_value * of_value + 1e-60
 
 
 @borrow()
+def floor_square(row, j, d, floor):  # type: ignore[no-untyped-def]
+    """Return the least variance of column j."""
+    return least_variance(row[VECTORS + d + j], row[VECTORS + 2 * d + j], floor)
+
+
+@borrow(inline=True)
 def floor_squares(row, floors, d, floor):  # type: ignore[no-untyped-def]
     """Write `floor_square` of every column."""
+    origin, reach = row[VECTORS + d : VECTORS + 2 * d], row[VECTORS + 2 * d : VECTORS + 3 * d]
     for j in range(d):
-        floors[j] = floor_square(row, j, d, floor)
+        floors[j] = least_variance(origin[j], reach[j], floor)
 
 
-@borrow()
+@borrow(inline=True)
 def centre(row, x, v, usable, d):  # type: ignore[no-untyped-def]
     """Write v = x − mean, mark the usable columns (present and known), return how many there are."""
+    mean, origin = row[VECTORS : VECTORS + d], row[VECTORS + d : VECTORS + 2 * d]
+    count = row[VECTORS + 3 * d : VECTORS + 4 * d]
     k = 0
     for j in range(d):
-        deviation = (x[j] - row[VECTORS + d + j]) - row[VECTORS + j]
-        usable[j] = math.isfinite(deviation) and row[VECTORS + 3 * d + j] >= KNOWN
-        v[j] = deviation if usable[j] else 0.0
-        k += usable[j]
+        deviation = (x[j] - origin[j]) - mean[j]
+        here = math.isfinite(deviation) and count[j] >= KNOWN
+        usable[j] = here
+        v[j] = deviation if here else 0.0
+        k += here
     return k
 
 

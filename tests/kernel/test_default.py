@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numba.core.runtime import _nrt_python, rtsys
 
 from detector import row
+from detector.jit import borrow, jit
 from detector.kernel import plan
 from tests.models import One
 
@@ -134,3 +136,40 @@ def test_shares_sum_to_one_and_name_the_column() -> None:
     np.testing.assert_allclose(scores.shares[500:].sum(axis=1), 1.0, rtol=1e-6)
     assert (np.argmax(scores.shares[901:905], axis=1) == 3).all()
     assert (abs(scores.values[904] - X[904]) < 30).all()
+
+
+@pytest.mark.parametrize("mode", ["iid", "series"])
+def test_a_value_beyond_all_squares_is_far_out(mode: str) -> None:
+    """Its leverage is worked out without the square, which is infinite: it must not count as usual."""
+    X = rows(600) if mode == "iid" else series(600)
+    X[500] = 1e200
+    scores = One(5, mode=mode).run(X)
+    assert np.isfinite(scores.score).all()
+    assert scores.anomaly[500]
+
+
+def test_the_loop_frees_what_it_allocates() -> None:
+    """Functions that count no references must not be handed an array: it would stay for ever."""
+
+    def in_use() -> int:
+        stats = rtsys.get_allocation_stats()
+        return int(stats.mi_alloc - stats.mi_free)
+
+    X = series(700)
+    X[20:30] += 40.0  # a robust start
+    X[np.random.default_rng(0).random(X.shape) < 0.1] = np.nan
+    X[500:520] += 9.0  # reasons
+    returns = jit()(lambda: np.empty(3))
+    loses = borrow()(lambda: returns().size)
+    _nrt_python.memsys_enable_stats()
+    try:
+        before = in_use()
+        for mode in ("auto", "iid"):
+            one = One(5, mode=mode)
+            one.run(X)
+            one.run(X[:50], frozen=True)
+        assert in_use() == before
+        assert loses() == 3
+        assert in_use() == before + 1  # negative control
+    finally:
+        _nrt_python.memsys_disable_stats()
