@@ -46,9 +46,10 @@ format: $(READY) ## format the code and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## time to be ready, memory, and speed
+bench: $(READY) ## time to be ready, memory, speed, and cost of the default
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.cost
 
 bench-accuracy: $(BENCH_READY) ## rank and judge labelled data beside the peers; DATA=directory, else what is bundled
 	$(BENCH)/bin/python -m benchmarks.accuracy --cache $(BENCH)/figures.json $(if $(DATA),--data $(DATA)) $(if $(DOCS),--docs $(DOCS))
