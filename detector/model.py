@@ -137,7 +137,7 @@ class Model:
             rules = student_rule(threshold, opening, d), single_rule(threshold, opening, d)
             return rules, widening(threshold, d, root=False)
         whitened = self._kernel == "mahalanobis"
-        central = self._point.kind not in (points.FIXED, points.MEDOID)
+        central = self._point.kind != points.FIXED
         rule = distance_rule(threshold, opening, d, whitened=whitened, central=central)
         return (rule,), widening(threshold, d, root=True)
 

@@ -147,10 +147,13 @@ def size(chart, x, at, from_at, d):  # type: ignore[no-untyped-def]
 
 @jit()
 def rescale(chart, at, j, deviation, n, d):  # type: ignore[no-untyped-def]
-    """Move the scale of column j a step towards the median of the deviations' sizes."""
+    """Move the scale of column j a step towards the median of the deviations' sizes.
+
+    The first value that is not the one of all before it says little of the median yet.
+    """
     scale = chart[at + d + j]
     if scale == 0.0:
-        chart[at + d + j] = abs(deviation)
+        chart[at + d + j] = abs(deviation) / n
     else:
         chart[at + d + j] = scale * math.exp(math.copysign(SCALE_GAIN / (n + 1.0), abs(deviation) - scale))
 

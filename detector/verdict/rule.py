@@ -84,7 +84,7 @@ def distance_rule(
 ) -> Rule:
     """Return the rule for a distance as the score; only of a whitened one theory knows level and spread.
 
-    Nor does it know those of distances from a point that is not `central`; but what lies within the radius of
+    It knows nothing of distances from a point that is not `central`; but what lies within the radius of
     theory around that point may still be asked for.
     """
     p = threshold.share or 0.5
