@@ -239,7 +239,9 @@ class Reference(Settings):
     @model_validator(mode="after")
     def _fits(self) -> Reference:
         if self.kind == "fixed" and not self.values:
-            raise ValueError("fixed needs a value of each feature; add values, as {flow: 3.2}")
+            raise ValueError(
+                "a fixed reference needs a value of each feature; write {kind: fixed, values: {flow: 3.2}}"
+            )
         if self.kind != "fixed" and self.values:
             raise ValueError(
                 f"values are for fixed, {self.kind} is learned; leave out values or kind: {self.kind}"

@@ -36,7 +36,7 @@ def test_all_but_mean_and_frozen_are_plain() -> None:
     ("detector", "said"),
     [
         ({"reference": "mode"}, "Input should be"),
-        ({"reference": "fixed"}, "fixed needs a value of each feature; add values"),
+        ({"reference": "fixed"}, "needs a value of each feature; write"),
         ({"reference": {"kind": "median", "values": VALUES}}, "values are for fixed, median is learned"),
         ({"reference": {"kind": "fixed", "values": {"flow": "nan"}}}, "finite number"),
         (
