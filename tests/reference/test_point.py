@@ -304,6 +304,9 @@ def test_another_kind_of_point_is_another_model() -> None:
         == pipeline(mode="plain", reference={"kind": "fixed", "values": FLOW}).schema
         == plain
     )
+    other = {"kind": "fixed", "values": dict.fromkeys(FLOW, 1.0)}
+    assert pipeline(mode="plain", reference=other).schema == plain
+    assert pipeline(reference="frozen").schema == pipeline().schema
 
 
 def test_a_fixed_point_is_read_as_a_record_is() -> None:
