@@ -12,6 +12,7 @@ from detector import row
 from detector.contracts import Floats
 from detector.kernel import plan
 from detector.metric.distances import Distance, distance
+from detector.reference import point as points
 from detector.settings import Detector, OpenAfter
 from detector.verdict.rule import Rule, distance_rule, single_rule, student_rule, widening
 
@@ -66,9 +67,18 @@ class Model:
         So many of them, the first ones, explain the others and are not judged themselves.
     opening : OpenAfter
         When an alert opens; a budget of alerts has to know.
+    fixed : ndarray of shape (d,), optional
+        The point itself where the reference is `fixed`.
     """
 
-    def __init__(self, settings: Detector, d: int, context: int = 0, opening: OpenAfter = _OPENING) -> None:
+    def __init__(
+        self,
+        settings: Detector,
+        d: int,
+        context: int = 0,
+        opening: OpenAfter = _OPENING,
+        fixed: Floats | None = None,
+    ) -> None:
         self.settings = settings
         self.d = d
         self.distance: Distance = distance(settings.distance)
@@ -77,6 +87,7 @@ class Model:
         # Only the loop that is needed: to load a compiled one takes a fifth of a second.
         self._run = import_module(f"detector.kernel.{self._kernel}").run
         self._parts, self._width = self._laid_out()
+        self._point = self._put_last(fixed)
         self._plan = self._planned(context)
         self._rules, self._widen = self._judged(opening)
 
@@ -90,10 +101,18 @@ class Model:
         return plan.lay_out(
             d,
             _FORMS[settings.mode],
-            hold=settings.parts.hold and settings.learn_from != "all",
+            hold=settings.parts.hold and settings.learning != "all",
             quarantine=settings.parts.quarantine,
             start=start,
         )
+
+    def _put_last(self, fixed: Floats | None) -> points.Point:
+        """Return the reference point, whose places come last, and make room for them."""
+        if self.settings.reference.kind == "fixed" and (fixed is None or len(fixed) != self.d):
+            raise ValueError(f"reference: fixed needs one value for each of {self.d} columns")
+        kind, at = points.KINDS[self.settings.reference.kind], self._width - row.HEAD
+        self._width += points.width(kind, self.d)
+        return points.Point(kind, at, np.empty(0) if fixed is None else fixed)
 
     def _planned(self, context: int) -> plan.Plan:
         settings, memory, shrink = self.settings, self.settings.memory, self.settings.covariance.shrink
@@ -101,7 +120,7 @@ class Model:
             memory = None if settings.plain else _MEMORY
         return plan.Plan(
             warmup=self.warmup,
-            mode=_LEARN[settings.learn_from],
+            mode=_LEARN[settings.learning],
             accept=float(settings.accept_shift_after),
             by_records=float(memory) if isinstance(memory, int) else 0.0,
             by_seconds=memory if isinstance(memory, float) else 0.0,
@@ -118,7 +137,9 @@ class Model:
             rules = student_rule(threshold, opening, d), single_rule(threshold, opening, d)
             return rules, widening(threshold, d, root=False)
         whitened = self._kernel == "mahalanobis"
-        return (distance_rule(threshold, opening, d, whitened=whitened),), widening(threshold, d, root=True)
+        central = self._point.kind != points.FIXED
+        rule = distance_rule(threshold, opening, d, whitened=whitened, central=central)
+        return (rule,), widening(threshold, d, root=True)
 
     @property
     def warmup(self) -> int:
@@ -130,7 +151,8 @@ class Model:
     @property
     def meaning(self) -> list[object]:
         """What tells one kind of row from another."""
-        return [row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p]
+        own = [self._point.kind] if points.width(self._point.kind, self.d) else []
+        return [row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p, *own]
 
     @property
     def width(self) -> int:
@@ -184,10 +206,9 @@ class Model:
         asked = np.zeros(n, np.bool_) if explain is None else explain
         how = self._plan._replace(mode=plan.FROZEN) if frozen else self._plan
         arguments: list[object] = [rows, slots, X, clock, how]
+        arguments.append(self._parts if self._kernel == "default" else self._point)
         if self._kernel == "distance":
             arguments = [self.distance.function, self.distance.p, *arguments]
-        elif self._kernel == "default":
-            arguments.append(self._parts)
         self._run(*arguments, *self._rules, self._widen, asked, out, anomaly, *why)
         score, threshold, p = out.T.copy()
         level = score / threshold

@@ -84,8 +84,13 @@ class Pipeline:
         self.name = name
         self.settings = settings
         self.vector = Vector(settings.record)
+        fixed = settings.detector.reference.values
         self.model = Model(
-            settings.detector, len(self.vector), self.vector.context, settings.alert.open_after
+            settings.detector,
+            len(self.vector),
+            self.vector.context,
+            settings.alert.open_after,
+            self.vector.point(fixed) if fixed else None,
         )
         self._extra = self.model.width
         self.open_alerts: dict[Subject, Alert] = {}

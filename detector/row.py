@@ -4,6 +4,9 @@ A row is a head, one chart or two, and what the default detector keeps besides::
 
     head | chart | chart of independent rows | running average, buffer ... | what the features remember
 
+A plain chart may measure from another point than its mean; then that point's places follow it
+(`detector.reference.point`).
+
 The head holds the scalars of the stages before and after the charts, grouped by their owners, then the
 tail of past scores. Counters are floats too (exact up to 2^53), so that a whole model is saved and
 restored as the bytes of its row.

@@ -8,6 +8,7 @@ describes what may be written, not what comes out.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -186,6 +187,13 @@ class Record(Settings):
         """Everything that is read from a record: context first, then what is judged."""
         return (*self.context.features, *self.features)
 
+    @property
+    def explained(self) -> bool:
+        """There is context: something that explains a record and is not judged."""
+        context = self.context
+        lagged = context.lags or any(feature.lags for feature in self.features)
+        return bool(context.features or context.hour_of_day or context.day_of_week or lagged)
+
     @model_validator(mode="after")
     def _distinct(self) -> Record:
         names = [feature.name for feature in self.fields]
@@ -206,6 +214,44 @@ class Covariance(Settings):
     floor: float = Field(
         default=1e-4, ge=0, lt=1, description="least standard deviation, as a part of the feature's range"
     )
+
+
+class Reference(Settings):
+    """What the distance is measured from; the cloud about it is learned whatever this is."""
+
+    short_form = [{"enum": ["mean", "median", "geometric_median", "trimmed", "medoid", "frozen"]}]
+
+    kind: Literal["mean", "median", "geometric_median", "trimmed", "medoid", "fixed", "frozen"] = Field(
+        default="mean",
+        description="mean; frozen: the mean as the warm-up left it, nothing is learned after it; with one "
+        "plain chart also median: of each feature; geometric_median: of all together; trimmed: mean "
+        "of the nearest three quarters; medoid: the most typical of 32 records; fixed: values",
+    )
+    values: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        default={}, description="for fixed: the value of each feature, as records have it"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Reference:
+        if self.kind == "fixed" and not self.values:
+            raise ValueError(
+                "a fixed reference needs a value of each feature; write {kind: fixed, values: {flow: 3.2}}"
+            )
+        if self.kind != "fixed" and self.values:
+            raise ValueError(
+                f"values are for fixed, {self.kind} is learned; leave out values or kind: {self.kind}"
+            )
+        return self
+
+    @property
+    def is_mean(self) -> bool:
+        """A running mean, or one that runs no more."""
+        return self.kind in ("mean", "frozen")
 
 
 class Threshold(Settings):
@@ -273,6 +319,10 @@ class Detector(Settings):
     distance: str = Field(
         default="mahalanobis", description="see `kyori schema` for the list; all but mahalanobis are plain"
     )
+    reference: Reference = Field(
+        default=Reference(),
+        description="what the distance is measured from; all but mean and frozen are plain",
+    )
     parts: Parts = Field(default=Parts(), description="parts of the default detector")
     memory: Memory = Field(
         default="auto",
@@ -301,12 +351,26 @@ class Detector(Settings):
             raise ValueError(
                 f"mode: {self.mode} measures by mahalanobis, not {self.distance}; leave out mode or distance"
             )
+        if self.mode in ("series", "iid") and not self.reference.is_mean:
+            raise ValueError(
+                f"mode: {self.mode} measures from the mean, not from reference: {self.reference.kind}; leave "
+                "out mode or reference"
+            )
+        if self.reference.kind == "frozen" and self.learn_from == "all":
+            raise ValueError(
+                "reference: frozen learns nothing after the warm-up, learn_from: all everything; choose one"
+            )
         return self
 
     @property
     def plain(self) -> bool:
         """One chart and nothing else."""
-        return self.mode == "plain" or self.distance != "mahalanobis"
+        return self.mode == "plain" or self.distance != "mahalanobis" or not self.reference.is_mean
+
+    @property
+    def learning(self) -> Literal["gated", "all", "never"]:
+        """What is learned after the warm-up."""
+        return "never" if self.reference.kind == "frozen" else self.learn_from
 
 
 class Severity(Settings):
@@ -382,14 +446,23 @@ class Pipeline(Settings):
     @model_validator(mode="after")
     def _explains(self) -> Pipeline:
         """Only a covariance can tell what context leads to expect."""
-        record, context = self.record, self.record.context
-        lagged = context.lags or any(feature.lags for feature in record.features)
-        used = context.features or context.hour_of_day or context.day_of_week or lagged
-        if used and self.detector.distance != "mahalanobis":
+        if self.record.explained and self.detector.distance != "mahalanobis":
             raise ValueError(
                 f"context says nothing to the distance {self.detector.distance}; use mahalanobis, or leave "
                 "out record.context and lags"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Pipeline:
+        """Check that a fixed reference is a record as it may occur."""
+        if self.detector.reference.kind == "fixed":
+            if self.record.explained:
+                raise ValueError(
+                    "a fixed reference cannot say what holds in which context; leave out record.context and "
+                    "lags, or take another reference"
+                )
+            _check_point(self.detector.reference.values, self.record.features)
         return self
 
     @field_validator("key")
@@ -400,3 +473,30 @@ class Pipeline(Settings):
                 "not a key template; it may hold names in braces, as {site}/{pump}, and no other brace"
             )
         return value
+
+
+def _check_point(values: dict[str, float], features: tuple[Feature, ...]) -> None:
+    """Refuse a fixed reference that is no record of these features."""
+    missing = [feature.name for feature in features if feature.name not in values]
+    if missing:
+        example = ", ".join(f"{name}: 0.0" for name in missing[:3])
+        raise ValueError(
+            f"reference.values lacks {', '.join(missing)}; add {example}, with what they should be"
+        )
+    unknown = sorted(values.keys() - {feature.name for feature in features})
+    if unknown:
+        raise ValueError(
+            f"reference.values names {', '.join(unknown)}, no feature; remove it, or add the feature"
+        )
+    for feature in features:
+        value, (low, high) = values[feature.name], feature.valid or (-math.inf, math.inf)
+        where = f"reference.values.{feature.name}: {value:g}"
+        if feature.difference:
+            raise ValueError(
+                f"{where} is a value, but with difference the change counts; leave out difference, or take "
+                "another reference"
+            )
+        if not low <= value <= high:
+            raise ValueError(f"{where} is not valid; give a value from {low:g} to {high:g}, or widen valid")
+        if feature.log and value <= 0:
+            raise ValueError(f"{where} has no logarithm; give a value above 0, or leave out log")

@@ -74,6 +74,12 @@ SECTIONS = (
         "The event time; the name of the field alone is enough: `time: ts` is `{field: ts}`.",
     ),
     ("pipelines.NAME.detector", "Detector", "What is normal, and how far is too far."),
+    (
+        "pipelines.NAME.detector.reference",
+        "Reference",
+        "What the distance is measured from; the kind alone is enough: `reference: median`. See [choosing "
+        "settings](choosing.md#the-reference).",
+    ),
     ("pipelines.NAME.detector.covariance", "Covariance", "How the covariance is kept well-behaved."),
     ("pipelines.NAME.detector.threshold", "Threshold", "From which distance on a record is an anomaly."),
     ("pipelines.NAME.alert", "Alerting", "From anomalies to alerts: one for each episode."),

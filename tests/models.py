@@ -18,9 +18,9 @@ PLAIN: dict[str, Any] = {"mode": "plain", "learn_from": "all", "covariance": {"s
 class One:
     """One model and its row: plain, unless `mode` says otherwise."""
 
-    def __init__(self, d: int, **settings: Any) -> None:
+    def __init__(self, d: int, *, fixed: Any = None, **settings: Any) -> None:
         self.d = d
-        self.model = Model(Detector.model_validate({"mode": "plain"} | settings), d)
+        self.model = Model(Detector.model_validate({"mode": "plain"} | settings), d, fixed=fixed)
         self.rows = self.model.fresh()[None].copy()
         self.clock = 0.0
 

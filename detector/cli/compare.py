@@ -36,7 +36,7 @@ def compare(
     features: options.Features = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Replay a history under every distance, and say what would have been alerted.
+    """Replay a history under every distance and reference, and say what would have been alerted.
 
     The first row is the configuration as it is, or the default; each other row changes one setting.
     With labels it also says how well each ranks the anomalies, and what it would have found: a cell

@@ -83,6 +83,11 @@ class Vector:
         context = self.record.context
         return {**dump, "zone": self.record.zone if context.hour_of_day or context.day_of_week else ""}
 
+    def point(self, values: Mapping[str, float]) -> Floats:
+        """Return the vector of the features' values as a record would have them; needs a context of none."""
+        given = [(feature, values[feature.name]) for feature in self.features]
+        return np.array([math.log(value) if feature.log else value for feature, value in given])
+
     def read(self, columns: Mapping[str, Floats], time: Floats) -> tuple[Floats, dict[tuple[str, str], int]]:
         """Return X, without its lags, and how many values of which field were refused, by reason.
 

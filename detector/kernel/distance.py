@@ -12,6 +12,7 @@ from detector.kernel.judge import decide, forgetting
 from detector.kernel.plan import FROZEN, IN, NEVER, OUT, PLAN, RULE
 from detector.metric.distances.signature import DISTANCE
 from detector.reference import moments
+from detector.reference import point as points
 from detector.row import (
     CLOCK,
     EXCESS,
@@ -46,7 +47,7 @@ def learn_diagonal(chart, x, d, at, lam):  # type: ignore[no-untyped-def]
         chart[VECTORS + 2 * d + j] = max(chart[VECTORS + 2 * d + j], abs(value))
 
 
-@jit((types.FunctionType(DISTANCE), types.float64, *IN, PLAN, RULE, Floats1, *OUT))
+@jit((types.FunctionType(DISTANCE), types.float64, *IN, PLAN, points.POINT, RULE, Floats1, *OUT))
 def run(  # type: ignore[no-untyped-def]
     function,
     parameter,
@@ -55,6 +56,7 @@ def run(  # type: ignore[no-untyped-def]
     X,
     clock,
     plan,
+    point,
     rule,
     widen,
     asked,
@@ -65,30 +67,31 @@ def run(  # type: ignore[no-untyped-def]
     expected,
     sd,
 ):
-    """Do the same as `detector.kernel.mahalanobis.run` by another distance from the running mean.
+    """Do the same as `detector.kernel.mahalanobis.run` by another distance from the reference point.
 
     Mean and variance are kept for each column by itself; a missing value adds nothing to the distance.
     """
     d = X.shape[1]
     at = VECTORS + 4 * d
-    raw, mean, spread, part = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
+    raw, reference, spread, part, mean = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     patience = plan.accept if plan.mode != NEVER else math.inf
     for i in range(X.shape[0]):
         row = rows[slots[i]]
         if plan.mode == FROZEN:
             row = row.copy()
         chart, tail, x = row[HEAD:], row[EXCESS : EXCESS + EXCESS_SIZE], X[i]
+        points.aim(chart, point, mean, d)
         k = 0
         for j in range(d):
             count = chart[VECTORS + 3 * d + j]
             origin = chart[VECTORS + d + j]
             known = math.isfinite(x[j]) and count >= moments.KNOWN and j >= plan.context
-            mean[j] = origin + chart[VECTORS + j] if count > 0.0 else 0.0
+            reference[j] = origin + chart[VECTORS + j] if count > 0.0 else 0.0
             variance = chart[at + j] / count if count > 0.0 else 0.0
             spread[j] = math.sqrt(variance + moments.floor_square(chart, j, d, plan.floor)) if known else 1.0
-            raw[j] = x[j] if known else mean[j]
+            raw[j] = x[j] if known else reference[j]
             k += known
-        score = function(raw, mean, spread, parameter, part) if k > 0 else 0.0
+        score = function(raw, reference, spread, parameter, part) if k > 0 else 0.0
         score = math.sqrt(moments.clamp_square(score * score))
         warm = row[SEEN] < plan.warmup
         limit = excess.in_force(tail, rule, widen, chart[WEIGHT]) if not warm and k > 0 else math.nan
@@ -99,10 +102,11 @@ def run(  # type: ignore[no-untyped-def]
             values[i] = x
             for j in range(d):
                 shares[i, j] = part[j]
-                expected[i, j] = mean[j]
+                expected[i, j] = reference[j]
                 sd[i, j] = spread[j]
         if plan.mode == FROZEN:
             continue
+        points.restore(chart, mean, d)
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
         learn = decide(row, anomaly, warm, plan.mode, plan.accept) and moments.learnable(x, score * score, d)
@@ -112,3 +116,4 @@ def run(  # type: ignore[no-untyped-def]
             lam = forgetting(chart, clock[i], d, plan.by_records, plan.by_seconds)
             learn_diagonal(chart, x, d, at, lam)
             chart[LEARN_CLOCK] = clock[i]
+            points.learn(chart, x, point, d)

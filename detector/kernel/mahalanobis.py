@@ -1,4 +1,4 @@
-"""The loop of one plain chart: the Mahalanobis distance from the running mean."""
+"""The loop of one plain chart: the Mahalanobis distance from the reference point."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from detector.kernel import chart as charts
 from detector.kernel.judge import decide, forgetting
 from detector.kernel.plan import FROZEN, IN, NEVER, OUT, PLAN, RULE
 from detector.reference import moments
+from detector.reference import point as points
 from detector.row import CLOCK, EXCESS, EXCESS_SIZE, HEAD, LEARNED, SEEN, VECTORS, WEIGHT
 from detector.verdict import excess
 
@@ -26,8 +27,8 @@ def equivalent(q, k, d):  # type: ignore[no-untyped-def]
     return d * max(root, 1e-3) ** 3
 
 
-@jit((*IN, PLAN, RULE, Floats1, *OUT))
-def run(rows, slots, X, clock, plan, rule, widen, asked, out, anomalies, values, shares, expected, sd):  # type: ignore[no-untyped-def]
+@jit((*IN, PLAN, points.POINT, RULE, Floats1, *OUT))
+def run(rows, slots, X, clock, plan, point, rule, widen, asked, out, anomalies, values, shares, expected, sd):  # type: ignore[no-untyped-def]
     """Score, judge and learn every record of X against the model in its row.
 
     Parameters
@@ -39,6 +40,8 @@ def run(rows, slots, X, clock, plan, rule, widen, asked, out, anomalies, values,
     X : (n, d)
         The vectors; NaN = missing.
     plan : Plan
+    point : Point
+        What the distance is measured from.
     rule, widen
         The threshold; see `detector.verdict.rule`.
     asked : (n,)
@@ -52,7 +55,7 @@ def run(rows, slots, X, clock, plan, rule, widen, asked, out, anomalies, values,
     """
     d = X.shape[1]
     at = VECTORS + 4 * d
-    v, z, precision, least = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
+    v, z, precision, least, mean = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     usable, fresh = np.empty(d, np.bool_), np.empty(d, np.bool_)
     patience = plan.accept if plan.mode != NEVER else math.inf
     for i in range(X.shape[0]):
@@ -60,6 +63,7 @@ def run(rows, slots, X, clock, plan, rule, widen, asked, out, anomalies, values,
         if plan.mode == FROZEN:
             row = row.copy()
         chart, tail, x = row[HEAD:], row[EXCESS : EXCESS + EXCESS_SIZE], X[i]
+        points.aim(chart, point, mean, d)
         k = moments.centre(chart, x, v, usable, d)
         moments.floor_squares(chart, least, d, plan.floor)
         charts.whiten(chart, d, at, k, v, z, precision, least, usable)
@@ -79,6 +83,7 @@ def run(rows, slots, X, clock, plan, rule, widen, asked, out, anomalies, values,
             charts.explain(chart, x, d, at, plan.context, plan.floor, shares[i], expected[i], sd[i])
         if plan.mode == FROZEN:
             continue
+        points.restore(chart, mean, d)
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
         learned = decide(row, anomaly, warm, plan.mode, plan.accept) and moments.learnable(x, q, d)
@@ -105,3 +110,4 @@ def run(rows, slots, X, clock, plan, rule, widen, asked, out, anomalies, values,
                 usable,
                 fresh,
             )
+            points.learn(chart, x, point, d)

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from detector.metric.distances import DISTANCES
-from detector.settings import Detector
+from detector.settings import Detector, Reference
 from detector.settings import Pipeline as Settings
 from detector.study.history import History
 from detector.study.metrics import (
@@ -25,6 +25,10 @@ from detector.study.replay import Advance, Outcome, Trace, incidents, outcome, r
 
 _PARAMETER = {"minkowski": "minkowski:3"}
 """With p = 2, its default, it would be Euclid once more."""
+
+
+_ELSEWHERE = ("fixed", "frozen")
+"""References that are not tried: one needs values, the other is ``learn_from: never``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def candidates(base: Settings) -> Iterator[tuple[str, Settings]]:
     yield "as it is", base
     for setting, values in _varied().items():
         for value in values:
-            if value != getattr(base.detector, setting):
+            if value != _chosen(base.detector, setting):
                 changed = _changed(base, setting, value)
                 if changed is not None:
                     yield f"{setting}: {value}", changed
@@ -87,18 +91,27 @@ def _varied() -> dict[str, list[str]]:
         for name, field in Detector.model_fields.items()
         if get_origin(field.annotation) is Literal
     }
-    return {"distance": [_PARAMETER.get(name, name) for name in DISTANCES]} | named
+    kinds = get_args(Reference.model_fields["kind"].annotation)
+    return {
+        "distance": [_PARAMETER.get(name, name) for name in DISTANCES],
+        "reference": [kind for kind in kinds if kind not in _ELSEWHERE],
+    } | named
+
+
+def _chosen(detector: Detector, setting: str) -> object:
+    """Return what is chosen among the names of `_varied`."""
+    return detector.reference.kind if setting == "reference" else getattr(detector, setting)
 
 
 def _changed(base: Settings, setting: str, value: str) -> Settings | None:
     """Return the settings with that one changed; None where it does not go with the others."""
     choices = {name: getattr(base.detector, name) for name in _varied()} | {setting: value}
-    if setting == "distance":
-        choices["mode"] = "auto"  # the other modes are each made for certain distances
+    if setting in ("distance", "reference"):
+        choices["mode"] = "auto"  # the other modes are each made for some of them
     parts = {name: getattr(base, name) for name in Settings.model_fields}
     try:
-        Detector.model_validate(choices)
-        detector = base.detector.model_copy(update=choices)
+        checked = Detector.model_validate(choices)
+        detector = base.detector.model_copy(update={name: getattr(checked, name) for name in choices})
         return Settings.model_validate(parts | {"detector": detector})
     except ValidationError:
         return None

@@ -79,13 +79,22 @@ def single_rule(threshold: Threshold, opening: OpenAfter, d: int) -> Rule:
     return _rule(threshold, opening, 0.0, 0.0, normal)._replace(root=1.0)
 
 
-def distance_rule(threshold: Threshold, opening: OpenAfter, d: int, *, whitened: bool) -> Rule:
-    """Return the rule for a distance as the score; only of a whitened one theory knows level and spread."""
+def distance_rule(
+    threshold: Threshold, opening: OpenAfter, d: int, *, whitened: bool, central: bool = True
+) -> Rule:
+    """Return the rule for a distance as the score; only of a whitened one theory knows level and spread.
+
+    It knows nothing of distances from a point that is not `central`; but what lies within the radius of
+    theory around that point may still be asked for.
+    """
     p = threshold.share or 0.5
     if not whitened:
         return _rule(threshold, opening, 0.0, 0.0, float(special.ndtri(1.0 - p)))
+    radius = math.sqrt(special.chdtri(d, p))
+    if not central and threshold.kind not in ("radius", "chi2_p"):
+        return _rule(threshold, opening, 0.0, 0.0, radius)
     level = math.sqrt(2.0) * math.exp(special.gammaln((d + 1) / 2) - special.gammaln(d / 2))
-    return _rule(threshold, opening, level, math.sqrt(d - level**2), math.sqrt(special.chdtri(d, p)))
+    return _rule(threshold, opening, level, math.sqrt(d - level**2), radius)
 
 
 def _rule(

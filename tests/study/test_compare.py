@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from detector.errors import KyoriError
 from detector.metric.distances import DISTANCES
+from detector.settings import Reference
 from detector.study.compare import candidates
 from detector.study.history import Choice, load
 from tests.study.help import FAULTS, START, faulty, run, run_json, write_config, write_csv
@@ -30,6 +32,13 @@ def test_there_is_a_row_for_every_distance(found: dict) -> None:
     assert names[0] == "as it is"
     tried = {name.removeprefix("distance: ").partition(":")[0] for name in names[1:]}
     assert tried >= set(DISTANCES) - {"mahalanobis"}
+
+
+def test_there_is_a_row_for_every_reference_that_needs_no_values(found: dict) -> None:
+    names = {row["name"] for row in found["settings"]}
+    kinds = set(get_args(Reference.model_fields["kind"].annotation)) - {"mean", "fixed", "frozen"}
+    assert {f"reference: {kind}" for kind in kinds} <= names
+    assert "learn_from: never" in names  # which is what frozen means
 
 
 def test_the_covariance_finds_what_only_it_can(found: dict) -> None:
@@ -151,7 +160,8 @@ def test_each_candidate_differs_from_the_first_in_one_setting(tmp_path: Path) ->
     assert base is history.settings
     for name, changed in others:
         setting, _, value = name.partition(": ")
-        assert str(getattr(changed.detector, setting)) == value
+        chosen = getattr(changed.detector, setting)
+        assert str(chosen.kind if setting == "reference" else chosen) == value
         undone = changed.detector.model_copy(update={setting: getattr(base.detector, setting)})
         assert changed.detector != base.detector
         assert undone == base.detector
@@ -169,4 +179,5 @@ def test_with_context_only_what_knows_it_is_compared(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(text)
     rows = run_json("compare", write_csv(tmp_path / "a.csv", X), "--config", tmp_path / "c.yaml")["settings"]
     assert not any(row["name"].startswith("distance: ") for row in rows)
+    assert any(row["name"] == "reference: median" for row in rows)
     assert rows[0]["name"] == "as it is"
