@@ -20,6 +20,7 @@ from detector.jit import Floats1, jit
 from detector.kernel import chart as charts
 from detector.kernel import independent, series
 from detector.kernel.judge import decide, forgetting
+from detector.kernel.moved import MOVES, follow
 from detector.kernel.plan import ALL, AUTO, FROZEN, IN, INDEPENDENT, NEVER, OUT, PARTS, PLAN, RULE
 from detector.reference import moments
 from detector.reference.robust import robust_start
@@ -160,7 +161,7 @@ def learn_series(  # type: ignore[no-untyped-def]
         excess.restart(tail)
 
 
-@jit((*IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT))
+@jit((*IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, *MOVES))
 def run(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from a loop cost more than they tell
     rows,
     slots,
@@ -178,6 +179,10 @@ def run(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from 
     shares,
     expected,
     sd,
+    moves,
+    radius,
+    told,
+    why,
 ):
     """Do the same as `detector.kernel.mahalanobis.run` by the default detector.
 
@@ -278,3 +283,5 @@ def run(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from 
                     single, x, d, at, clock[i], lam, w, plan.floor, plan.prior, v, z, precision,
                     least, usable, fresh,
                 )  # fmt: skip
+        if told.shape[0] > 0:
+            follow(row, observed, x, limit, d, clock[i], plan, moves, radius, anomaly, told, why, i)
