@@ -24,14 +24,15 @@ FEATURES = 4
 SHARE = 0.2  # of the records are the attacker's
 SIGMAS = 10.0
 NAMES = [f"x{j}" for j in range(FEATURES)]
-TRUSTED = 2100  # records, with the warm-up
+WARMUP, TRUSTED, DEFAULT_TRUSTED = 100, 2000, 8000  # records; the last is what auto means
 DIRECTIONS = {"one feature": -1, "widest": FEATURES - 1, "narrowest": 0}
 HALF_LIVES = (69, 231, 693, 2000)  # records; lambda = .01 to .0003
-DEFAULT = (
-    ("default, independent rows", {"watch": "auto"}, 0.0, 1),
-    ("default, series", {"mode": "series", "watch": "auto"}, 0.9, 5),
-)
-"""Name, settings, autocorrelation, and for how many records the reading lasts: a series averages."""
+_AFTER = {"after": WARMUP + DEFAULT_TRUSTED, "most": 10_000}
+DEFAULT = {
+    "independent rows": ({"watch": "auto"}, {**_AFTER, "serial": 0.0}),
+    "series": ({"mode": "series", "watch": "auto"}, {**_AFTER, "serial": 0.9, "reading": 5}),
+}
+"""Settings and arguments of the attack; a series is averaged, so a reading lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Run:
         return self.told is not None and (self.blinded is None or self.told <= self.blinded)
 
 
-def plain(half_life: int, watch: object = "auto") -> dict[str, Any]:
+def plain(half_life: int, watch: int = TRUSTED) -> dict[str, Any]:
     """Return the settings of the experiment that the promise comes from: one chart, chi² radius, a gate.
 
     No shrinking: with so short a memory it makes a narrow direction so wide that a model may be nearly blind
@@ -84,7 +85,7 @@ def process(pipeline: Pipeline, X: Floats) -> list[str]:
 
 
 def clean(rng: np.random.Generator, n: int, serial: float) -> tuple[Floats, Floats]:
-    """Return n records with some covariance, and that covariance; each value is `serial` of the one before."""
+    """Return n records with some covariance, and that; each value is `serial` of the one before, and noise."""
     mixing = rng.normal(size=(FEATURES, FEATURES))
     noise = rng.normal(size=(n + 500, FEATURES)) * np.sqrt(1.0 - serial**2)
     smooth: Floats = signal.lfilter([1.0], [1.0, -serial], noise, axis=0)[500:]
@@ -115,29 +116,38 @@ def furthest(pipeline: Pipeline, u: Floats, sd: float) -> Floats:
 
 
 def attack(
-    detector: dict[str, Any], which: str, seed: int, most: int, *, serial: float = 0.0, reading: int = 1
+    detector: dict[str, Any],
+    which: str,
+    seed: int,
+    most: int,
+    *,
+    after: int = WARMUP + TRUSTED,
+    serial: float = 0.0,
+    reading: int = 1,
 ) -> Run:
-    """Poison a model, from the end of the trusted window on, until it is blinded.
+    """Poison a model until it is blinded.
 
     Parameters
     ----------
     most : int
         Records of the attack at most.
+    after : int
+        Records before it.
     serial : float
         Autocorrelation of the honest records.
     reading : int
         Records in a row, 10 sigma out, of which none may be noticed in a model that is blinded.
     """
     rng = np.random.default_rng(seed)
-    X, covariance = clean(rng, TRUSTED + most, serial)
+    X, covariance = clean(rng, after + most, serial)
     u = direction(covariance, which)
     sd = float(np.sqrt(u @ covariance @ u))
     probe = np.tile(SIGMAS * sd * u, (reading, 1))
     pipeline = made(detector)
-    alerts, told = len(process(pipeline, X[:TRUSTED])), None
+    alerts, told = len(process(pipeline, X[:after])), None
     for i in range(most):
         mine = rng.random() < SHARE
-        kinds = process(pipeline, (furthest(pipeline, u, sd) if mine else X[TRUSTED + i])[None])
+        kinds = process(pipeline, (furthest(pipeline, u, sd) if mine else X[after + i])[None])
         alerts += sum(kind != "drift" for kind in kinds)
         if told is None and "drift" in kinds:
             told = i
@@ -157,36 +167,35 @@ def line(name: str, runs: list[Run]) -> str:
     blinded = [run.blinded for run in runs if run.blinded is not None]
     median = [f"{np.median(one):.0f}" if one else "-" for one in (told, blinded)]
     in_time, others = sum(run.in_time for run in runs), sum(run.alerts for run in runs)
-    return (
-        f"{name:<34}{f'{in_time}/{len(runs)}':>8}{median[0]:>12}{median[1]:>12}{len(blinded):>10}{others:>8}"
-    )
+    figures = f"{f'{in_time}/{len(runs)}':>8}{median[0]:>12}{median[1]:>12}{len(blinded):>10}{others:>8}"
+    return f"{name:<42}{figures}"
+
+
+def table(of: dict[str, tuple[dict[str, Any], dict[str, Any]]], seeds: range) -> None:
+    """Print a line for each named (settings, arguments of the attack)."""
+    print(f"{'attack':<42}{'in time':>8}{'told at':>12}{'blinded at':>12}{'blinded':>10}{'others':>8}")
+    for name, (settings, how) in of.items():
+        for which in DIRECTIONS:
+            for watch in (settings["watch"], 0):
+                runs = [attack({**settings, "watch": watch}, which, seed, **how) for seed in seeds]
+                print(line(f"{name}, {which}" if watch else "  without the watch", runs), flush=True)
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--default", action="store_true", help="the default detector, too; takes long")
+    parser.add_argument("--default", action="store_true", help="poison the default detector instead")
     options = parser.parse_args()
     seeds = range(options.seeds)
-    print(f"{'attack':<34}{'in time':>8}{'told at':>12}{'blinded at':>12}{'blinded':>10}{'others':>8}")
-    for half_life in HALF_LIVES:
-        for which in DIRECTIONS:
-            for watch, name in (("auto", f"{half_life}, {which}"), (0, "  without the watch")):
-                detector = plain(half_life, watch)
-                runs = [attack(detector, which, seed, 20 * half_life) for seed in seeds]
-                print(line(name, runs), flush=True)
-    false = sum(false_alarm(plain(h), seed, 8000) for h in HALF_LIVES for seed in seeds)
     if options.default:
-        for name, detector, serial, reading in DEFAULT:
-            for which in DIRECTIONS:
-                runs = [
-                    attack(detector, which, seed, 30_000, serial=serial, reading=reading) for seed in seeds
-                ]
-                print(line(f"{name}, {which}", runs), flush=True)
-            false = sum(false_alarm(detector, seed, 50_000, serial) for seed in range(8))
-            print(f"{name}: clean streams of 50,000 records with an alert: {false} of 8", flush=True)
+        table(DEFAULT, seeds)
+        for name, (settings, how) in DEFAULT.items():
+            false = sum(false_alarm(settings, seed, 50_000, how["serial"]) for seed in seeds)
+            print(f"{name}: clean streams of 50,000 records with an alert: {false} of {len(seeds)}")
         return
+    table({f"half-life {h}": (plain(h), {"most": 20 * h}) for h in HALF_LIVES}, seeds)
+    false = sum(false_alarm(plain(h), seed, 8000) for h in HALF_LIVES for seed in seeds)
     print(f"clean streams of 8,000 records with an alert: {false} of {len(HALF_LIVES) * len(seeds)}")
 
 
