@@ -85,18 +85,18 @@ def process(pipeline: Pipeline, X: Floats) -> list[str]:
 
 
 def clean(rng: np.random.Generator, n: int, serial: float) -> tuple[Floats, Floats]:
-    """Return n records with some covariance, and that; each value is `serial` of the one before, and noise."""
+    """Return n records with autocorrelation `serial` and some covariance, and that covariance."""
     mixing = rng.normal(size=(FEATURES, FEATURES))
     noise = rng.normal(size=(n + 500, FEATURES)) * np.sqrt(1.0 - serial**2)
-    smooth: Floats = signal.lfilter([1.0], [1.0, -serial], noise, axis=0)[500:]
-    return smooth @ mixing, mixing.T @ mixing
+    smooth = np.asarray(signal.lfilter([1.0], [1.0, -serial], noise, axis=0), float)[500:]
+    return np.asarray(smooth @ mixing), np.asarray(mixing.T @ mixing)
 
 
 def direction(covariance: Floats, which: str) -> Floats:
     """Return the unit vector of an attack."""
     place = DIRECTIONS[which]
     axes: Floats = np.eye(FEATURES) if place < 0 else np.linalg.eigh(covariance)[1].T
-    return axes[place]
+    return np.asarray(axes[place])
 
 
 def unnoticed(pipeline: Pipeline, X: Floats) -> bool:

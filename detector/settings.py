@@ -313,7 +313,7 @@ class Watch(Settings):
         return {"trusted": value} if short else value
 
     threshold: float = Field(
-        default=1.5, gt=1, description="times the threshold are a drift, where it follows the scores"
+        default=1.4, gt=1, description="times the threshold are a drift, where it follows the scores"
     )
 
     @property

@@ -76,7 +76,7 @@ def stale(pipeline: str, key: str, model: str, time: float, record: int, heard: 
 def shift(alert: Alert, window: int, most: int) -> Alert:
     """Return the alert, with everything but id and message, that the mean of a window has moved."""
     why = "; ".join(
-        f"{_measured(reason, reason.value)} on average, usually {_number(reason.expected)}"
+        f"{reason.name} {_number(reason.value)}{_unit(reason)} on average, usually {_number(reason.expected)}"
         for reason in notable(alert.reasons, most)
     )
     return _told(alert, f"the last {window} records have moved: {why}")
@@ -96,8 +96,7 @@ def drift(alert: Alert, frozen: int, now: Sequence[Reason], most: int, way: int)
     """
     present = {reason.name: reason for reason in now}
     why = "; ".join(
-        f"{_measured(reason, present[reason.name].expected)} ± {_number(present[reason.name].sd, 2)}, "
-        f"was {_number(reason.expected)} ± {_number(reason.sd, 2)}"
+        f"{reason.name} {_usual(present[reason.name])}{_unit(reason)}, was {_usual(reason)}"
         for reason in notable(alert.reasons, most)
     )
     how = _WAYS[way].format(alert.score)
@@ -109,9 +108,12 @@ def _told(alert: Alert, text: str) -> Alert:
     return replace(alert, id=name, message=_of(alert.key, text))
 
 
-def _measured(reason: Reason, value: float | None) -> str:
-    unit = f" {reason.unit}" if reason.unit else ""
-    return f"{reason.name} {_number(value)}{unit}"
+def _unit(reason: Reason) -> str:
+    return f" {reason.unit}" if reason.unit else ""
+
+
+def _usual(reason: Reason) -> str:
+    return f"{_number(reason.expected)} ± {_number(reason.sd, 2)}"
 
 
 def _number(value: float | None, digits: int = 4) -> str:

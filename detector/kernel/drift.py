@@ -64,7 +64,7 @@ def take(state, chart, limit, d):  # type: ignore[no-untyped-def]
     moments.compose(now, d, 0)
     state[LOOKS] += 1.0
     if math.isfinite(limit):  # else this record was not judged
-        state[LIMIT] += (limit - state[LIMIT]) / state[LOOKS]
+        state[LIMIT] += (limit - state[LIMIT]) / (state[LOOKS] if state[LIMIT] > 0.0 else 1.0)
     weight = chart[WEIGHT] + chart[PRIOR]
     for i in range(size):
         state[MEAN + d + i] += (now[i] / weight - state[MEAN + d + i]) / state[LOOKS]
