@@ -170,7 +170,7 @@ class Model:
         return Moves(
             begin=max(plan.warmup, self._parts.start, int(DECIDED)) if self._parts else plan.warmup,
             window=shifts.window,
-            fade=0.5 ** (1.0 / (_WINDOWS + _WINDOWS_PER_COLUMN * self.d)),
+            half_life=float(_WINDOWS + _WINDOWS_PER_COLUMN * self.d),
             trusted=trusted,
             every=every,
             growth=watch.growth,

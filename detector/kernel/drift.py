@@ -46,6 +46,9 @@ def look(row, chart, limit, d, plan, moves, told, why):  # type: ignore[no-untyp
     state = row[moves.drift_at : moves.drift_at + MEAN + 2 * d + d * (d + 1) // 2]
     least = np.empty(d)
     moments.floor_squares(chart, least, d, plan.floor)
+    for j in range(d):
+        if math.isnan(least[j]):  # it never had a value
+            least[j] = 0.0
     if state[FROZEN_AT] > 0.0:
         compare(state, chart, limit, d, plan, moves, least, told, why)
         return

@@ -23,8 +23,8 @@ class Moves(NamedTuple):
         Records before either begins.
     window : int
         Records of a window; 0 = no shifts.
-    fade : float
-        λ of the windows that were learned.
+    half_life : float
+        Of what is learned of windows, in windows.
     trusted : int
         Records of the trusted window; 0 = no drift.
     every : int
@@ -38,7 +38,7 @@ class Moves(NamedTuple):
 
     begin: int
     window: int
-    fade: float
+    half_life: float
     trusted: int
     every: int
     growth: float

@@ -18,12 +18,14 @@ import numpy as np
 
 from detector.jit import jit
 from detector.kernel import chart as charts
+from detector.kernel.judge import forgetting
 from detector.reference import moments
 from detector.row import MATURE, VECTORS, WEIGHT, chart_width
 from detector.verdict.radius import grid_place
 
 COUNT = 0  # records in the window so far; then sums, counts and the model's mean at its start, and the chart
 FIRST = 20.0  # windows before the first verdict
+PRIOR = 0.1  # windows without correlations: enough to keep repeated columns apart
 FAR_WEIGHT = 0.1  # of a window beyond the limit
 PRESENT = 0.5  # part of a window's records that must have a value, else the window's is missing
 VALUE, EXPECTED, SD, SHARE = 0, 1, 2, 3  # rows of the reason
@@ -97,6 +99,7 @@ def judge(group, chart, sums, counts, start, d, clock, plan, moves, radius, told
             for j in range(d):
                 mean[j] -= pull * v[j]
     if moments.learnable(mean, square, d):
+        lam = forgetting(group, clock, d, moves.half_life, 0.0)
         charts.learn(
-            group, mean, d, at, clock, moves.fade, w, plan.floor, 0.0, v, z, precision, least, usable, fresh
+            group, mean, d, at, clock, lam, w, plan.floor, PRIOR, v, z, precision, least, usable, fresh
         )

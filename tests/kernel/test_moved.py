@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import budget
+from detector.kernel import shift
 from detector.verdict.radius import f_radius, grid_place
+from tests import naive
 from tests.models import PLAIN, One, correlated
 
 W = 50
@@ -35,23 +37,15 @@ def with_windows(X: np.ndarray, **settings: Any) -> tuple[np.ndarray, np.ndarray
 
 
 def hotelling(deltas: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The same by the formula; n weighs a window by half for each 300 + 10 d windows ago."""
-    fade = 0.5 ** (1.0 / (300 + 10 * D))
-    weights: list[float] = []
-    out = []
-    for k, delta in enumerate(deltas):
-        before, w = np.array(deltas[:k]), np.array(weights)
-        if w.sum() >= 20.0:
-            mean = w @ before / w.sum()
-            S = (w[:, None] * (before - mean)).T @ (before - mean) / w.sum()
-            limit = f_radius(D, 0.01)[D, grid_place(w.sum())]
-            out.append((np.sqrt((delta - mean) @ np.linalg.solve(S, delta - mean)), np.sqrt(limit)))
-        else:
-            out.append((np.nan, np.nan))
-        forget = fade if k >= 8 else 1.0  # until then the scatter is a plain sum
-        weights = [one * forget for one in weights] + [1.0]
-    T, limits = np.array(out).T
-    return T, limits
+    """The same, every sum made anew."""
+    past = naive.Stream(D, half_life=300 + 10 * D, prior=shift.PRIOR)
+    T, limits = [], []
+    for delta in deltas:
+        weight = sum(past.weights)
+        T.append(np.sqrt(past.score(delta)) if weight >= shift.FIRST else np.nan)
+        limits.append(np.sqrt(f_radius(D, 0.01)[D, grid_place(weight)]) if weight >= shift.FIRST else np.nan)
+        past.learn(delta)
+    return np.array(T), np.array(limits)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
@@ -123,3 +117,16 @@ def test_the_model_is_compared_with_what_it_was() -> None:
     np.testing.assert_allclose(sd, np.sqrt(np.diag(frozen)), rtol=1e-6)
     np.testing.assert_allclose(spread, np.sqrt(np.diag(one.covariance)), rtol=1e-6)
     assert share.sum() == pytest.approx(1.0)
+
+
+def test_columns_that_say_nothing_or_the_same_are_neither_shift_nor_drift() -> None:
+    rng = np.random.default_rng(3)
+    n = 20_000
+    g = rng.normal(size=(n, 3))
+    same, nearly, constant, nothing = g[:, 0], g[:, 1] + 1e-9 * g[:, 2], np.full(n, 3.0), np.full(n, np.nan)
+    for mode in ("plain", "auto"):
+        one = One(6, mode=mode, shift=200, watch=4000)
+        moved = one.run(np.column_stack([g[:, :2], same, nearly, constant, nothing])).moved
+        assert moved is not None
+        assert np.isfinite(moved.level).sum(axis=0).min() > 60
+        assert np.nanmax(moved.level) < 1.0, mode
