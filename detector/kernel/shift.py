@@ -85,7 +85,7 @@ def judge(group, chart, sums, counts, start, d, clock, plan, moves, radius, told
     if group[MATURE] != 0.0 and k > first and group[WEIGHT] >= FIRST:
         limit = radius[k - first, grid_place(group[WEIGHT] - first)]
         told[0], told[1] = math.sqrt(square), math.sqrt(limit)
-        if square >= limit:
+        if told[0] >= told[1]:  # as who reads them will compare
             charts.explain(group, mean, d, at, plan.context, plan.floor, why[SHARE], why[EXPECTED], why[SD])
             for j in range(d):
                 scale = math.sqrt(counts[j] / moves.window)
