@@ -127,7 +127,7 @@ class Reason:
     name, unit : str
         The feature.
     value : float or None
-        What was measured; None where it was missing.
+        What was measured; None where it was missing. Of a shift the window's mean, of a drift the model's.
     expected, sd : float or None
         What the other features of the same record led to expect, and its standard deviation.
     share : float
@@ -158,7 +158,8 @@ class Alert:
         ``open``, ``update`` or ``closed``.
     kind : str
         What is wrong: ``distance`` (the record is too far from normal), ``stuck`` (a value does not move),
-        ``stale`` (no records come).
+        ``stale`` (no records come), ``shift`` (the mean of a window of records has moved), ``drift`` (the
+        model is not what it was).
     pipeline, key : str
         Where: the pipeline's name and the model's key.
     time : float
@@ -173,7 +174,9 @@ class Alert:
         How many records the episode has lasted so far.
     score, threshold, level : float
         Distance, the threshold in force, and their ratio; at the worst record so far. If ``stuck``,
-        records with one value, if ``stale``, seconds without a record, when it opened.
+        records with one value, if ``stale``, seconds without a record, if ``shift``, T of the window, if
+        ``drift``, times the variance or the threshold, or standard deviations between the means; all when it
+        opened.
     p : float or None
         Tail probability of that score; None where it has none.
     severity : str

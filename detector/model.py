@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from detector import row
 from detector.contracts import Floats
-from detector.kernel import plan
+from detector.kernel import drift, plan, shift
+from detector.kernel.independent import DECIDED
+from detector.kernel.moved import Moves
 from detector.metric.distances import Distance, distance
 from detector.reference import point as points
 from detector.settings import Detector, OpenAfter
+from detector.verdict.radius import f_radius
 from detector.verdict.rule import Rule, distance_rule, single_rule, student_rule, widening
 
 _OPENING = OpenAfter(k=3, n=5)
@@ -21,7 +24,36 @@ _LEARN = {"all": plan.ALL, "gated": plan.GATE, "never": plan.NEVER}
 _FORMS = {"auto": plan.AUTO, "series": plan.SERIES, "iid": plan.INDEPENDENT}
 _MEMORY = 14_000  # records, half-life of the default detector
 _START, _START_PER_COLUMN = 48, 5  # records of the robust start
+_TRUSTED, _TRUSTED_PER_COLUMN = 8000, 200  # records of the trusted window
+_EVERY, _PER_HALF_LIFE = 32, 16  # records between two looks at the model, less where it forgets fast
+_WINDOWS, _WINDOWS_PER_COLUMN = 300, 10  # half-life of the windows that were learned
 _MOST_COLUMNS = 20  # beyond these so few records cannot tell a fault from a state of the series
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a model says of the group and of itself after each of n records.
+
+    Attributes
+    ----------
+    score, threshold, level : (n, 2)
+        Of the shift and of the drift, NaN where it was not looked: T and its limit; largest growth of the
+        variance, distance of the means, or rise of the threshold, whichever is furthest on.
+    way : (n,) int
+        Which of these three the drift is, from 0.
+    frozen : (n,)
+        The record at which its model was what the drift is measured from, 0 = not yet.
+    why : (n, 2, 5, d)
+        Value, expected value, its standard deviation, share and present standard deviation (drift only)
+        of each column; filled where level >= 1.
+    """
+
+    score: Floats
+    threshold: Floats
+    level: Floats
+    way: NDArray[np.int64]
+    frozen: Floats
+    why: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +73,8 @@ class Scores:
         Only the rows of anomalies, and those asked for, are filled: the value that was judged (of a series
         the running average), its part of the squared distance (sums to 1), the value expected given the
         other features, and its standard deviation.
+    moved : Moved or None
+        What is slower than a record; None where nobody asked for it.
     """
 
     score: Floats
@@ -52,6 +86,7 @@ class Scores:
     shares: Floats
     expected: Floats
     sd: Floats
+    moved: Moved | None = None
 
 
 class Model:
@@ -89,6 +124,10 @@ class Model:
         self._parts, self._width = self._laid_out()
         self._point = self._put_last(fixed)
         self._plan = self._planned(context)
+        self._moves = self._looks()
+        self._radius = np.empty((0, 0))
+        if settings.shift.window:
+            self._radius = f_radius(d - context, settings.shift.rate)
         self._rules, self._widen = self._judged(opening)
 
     def _laid_out(self) -> tuple[plan.Parts | None, int]:
@@ -141,6 +180,27 @@ class Model:
         rule = distance_rule(threshold, opening, d, whitened=whitened, central=central)
         return (rule,), widening(threshold, d, root=True)
 
+    def _looks(self) -> Moves:
+        """Lay out what shift and drift need, behind all else."""
+        shifts, watch, plan = self.settings.shift, self.settings.watch, self._plan
+        trusted = max(_TRUSTED, _TRUSTED_PER_COLUMN * self.d) if watch.trusted == "auto" else watch.trusted
+        every = min(_EVERY, max(int(plan.by_records) // _PER_HALF_LIFE, 1)) if plan.by_records else _EVERY
+        shift_at = self._width
+        drift_at = shift_at + (shift.places(self.d) if shifts.window else 0)
+        self._width = drift_at + (drift.places(self.d) if trusted else 0)
+        return Moves(
+            begin=max(plan.warmup, self._parts.start, int(DECIDED)) if self._parts else plan.warmup,
+            window=shifts.window,
+            half_life=float(_WINDOWS + _WINDOWS_PER_COLUMN * self.d),
+            trusted=trusted,
+            every=every,
+            growth=watch.growth,
+            distance=watch.distance,
+            rise=watch.threshold,
+            shift_at=shift_at,
+            drift_at=drift_at,
+        )
+
     @property
     def warmup(self) -> int:
         """Records of a key before its first verdict."""
@@ -151,8 +211,10 @@ class Model:
     @property
     def meaning(self) -> list[object]:
         """What tells one kind of row from another."""
-        own = [self._point.kind] if points.width(self._point.kind, self.d) else []
-        return [row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p, *own]
+        kind = [row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p]
+        point = [self._point.kind] if points.width(self._point.kind, self.d) else []
+        window, trusted = self._moves.window, self._moves.trusted
+        return kind + point + (["shift", window] if window else []) + (["watch"] if trusted else [])
 
     @property
     def width(self) -> int:
@@ -165,6 +227,8 @@ class Model:
         fresh[row.CLOCK] = -np.inf
         unknown = slice(row.VECTORS + self.d, row.VECTORS + 2 * self.d)  # the origin of a chart
         fresh[row.HEAD :][unknown] = np.nan
+        if self._moves.window:
+            fresh[shift.chart_at(self._moves.shift_at, self.d) :][unknown] = np.nan
         if self._parts is not None:
             fresh[self._parts.single :][unknown] = np.nan
             fresh[self._parts.average : self._parts.average + self.d] = np.nan
@@ -209,10 +273,27 @@ class Model:
         arguments.append(self._parts if self._kernel == "default" else self._point)
         if self._kernel == "distance":
             arguments = [self.distance.function, self.distance.p, *arguments]
-        self._run(*arguments, *self._rules, self._widen, asked, out, anomaly, *why)
+        looks = n if (self._moves.window or self._moves.trusted) and not frozen else 0
+        told, why_moved = np.full((looks, 6), np.nan), np.empty((looks, 2, 5, self.d))
+        arguments += [*self._rules, self._widen, asked, out, anomaly, *why]
+        self._run(*arguments, self._moves, self._radius, told, why_moved)
         score, threshold, p = out.T.copy()
         level = score / threshold
         below = np.nextafter(1.0, 0.0)  # rounding must not contradict the verdict
         level = np.where(anomaly, np.maximum(level, 1.0), np.minimum(level, below))
         p = np.where(np.isnan(threshold), np.nan, p)
-        return Scores(score, threshold, level, p, anomaly, *why)
+        moved = self._moved(told, why_moved, rows, slots) if looks else None
+        shares = dict(zip(("values", "shares", "expected", "sd"), why, strict=True))
+        return Scores(score, threshold, level, p, anomaly, **shares, moved=moved)
+
+    def _moved(self, told: Floats, why: Floats, rows: Floats, slots: NDArray[np.int64]) -> Moved:
+        """Return what the kernel wrote; of the three kinds of drift the one that is furthest on."""
+        limits = np.full((len(told), 3), [np.nan, self._moves.distance, self._moves.rise])
+        limits[:, 0] = told[:, 3]
+        ways = told[:, [2, 4, 5]]
+        way = np.argmax(ways / limits, axis=1)
+        place = np.arange(len(told)), way
+        score = np.column_stack([told[:, 0], ways[place]])
+        threshold = np.column_stack([told[:, 1], limits[place]])
+        frozen = rows[slots, self._moves.drift_at + drift.FROZEN_AT] if self._moves.trusted else told[:, 0]
+        return Moved(score, threshold, score / threshold, way, frozen, why)

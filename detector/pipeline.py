@@ -3,6 +3,7 @@
 ::
 
     columns ─ Vector.read ─▶ X ─ Pool.slots ─▶ rows ─ Model.run ─▶ scores ─ follow ─▶ events ─▶ alerts
+                                                │                 ├─ Moves: groups and models that moved ─┤
                                                 └─ Watch: values that do not move, keys that fall silent ─┘
 
 `Model.run` ends in a loop of `detector.kernel`: `default`, unless the settings name a plain distance.
@@ -30,6 +31,7 @@ from detector.contracts import Alert, Batch, Floats, Layout, Rejected
 from detector.features import clock
 from detector.features.vector import Vector
 from detector.model import Model, Scores
+from detector.moves import Moves
 from detector.reference.pool import Pool
 from detector.settings import Pipeline as Settings
 from detector.verdict.relevance import Relevance
@@ -96,6 +98,7 @@ class Pipeline:
         self.open_alerts: dict[Subject, Alert] = {}
         at = self._extra + self.vector.extra
         self.watch = Watch(name, self.model_id, settings.record, self.vector.columns, at, self.open_alerts)
+        self.moves = Moves(name, self.model_id, settings, self.vector.features, self.open_alerts)
         fresh = self.model.fresh(self.vector.extra + self.watch.extra)
         fresh[self._extra :] = np.nan
         self.pool = Pool(fresh, settings.limits.max_keys)
@@ -154,6 +157,7 @@ class Pipeline:
         self.vector.carry(X, rows, slots, self._extra)
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
         scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked))
+        told += self.moves.follow(self.pool, slots, scores.moved, now, record)
         events = episodes.follow(rows, slots, scores.level, now, record, self.settings.alert)
         told += self._alerts(events, slots, X, now, record, scores)
         alerts = [alert for _, alert in sorted(told, key=lambda one: one[0])]

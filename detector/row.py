@@ -2,7 +2,8 @@
 
 A row is a head, one chart or two, and what the default detector keeps besides::
 
-    head | chart | chart of independent rows | running average, buffer ... | what the features remember
+    head | chart | chart of independent rows | running average, buffer ... | window of a shift | frozen
+    reference of a drift | what the features remember
 
 A plain chart may measure from another point than its mean; then that point's places follow it
 (`detector.reference.point`).
@@ -10,6 +11,8 @@ A plain chart may measure from another point than its mean; then that point's pl
 The head holds the scalars of the stages before and after the charts, grouped by their owners, then the
 tail of past scores. Counters are floats too (exact up to 2^53), so that a whole model is saved and
 restored as the bytes of its row.
+
+What is not asked for takes no place (`detector.kernel.shift` and `detector.kernel.drift` know theirs).
 
 A chart is a reference with all that belongs to it; its places count from its own start. After its scalars
 come vectors of length d and the packed triangle, stored by columns: for column j the diagonal entry, then

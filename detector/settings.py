@@ -25,6 +25,7 @@ from pydantic_core import CoreSchema
 from detector.written import Duration, Interval, Limit, Memory, Part, Run, Zone, read_budget
 
 MOST_LAGS = 50
+LEAST_WINDOW = 10  # records whose mean is nearly normal
 
 
 class Settings(BaseModel):
@@ -308,6 +309,65 @@ class Parts(Settings):
     )
 
 
+class Shift(Settings):
+    """Whether the group has moved: the mean of a window of records against what such means usually are."""
+
+    short_form = [{"type": "integer", "minimum": 0}]
+
+    window: int = Field(default=0, ge=0, description="records of a window, as 200; 0 = off")
+    rate: Part = Field(
+        default=1e-4,
+        gt=0,
+        lt=1,
+        description="share of windows of a stream that stays as it is which may be told all the same",
+        json_schema_extra={"default": "0.01 %"},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"window": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _a_mean(self) -> Shift:
+        if 0 < self.window < LEAST_WINDOW:
+            raise ValueError(
+                f"window: {self.window} records are no group; write {LEAST_WINDOW} or more, or 0"
+            )
+        return self
+
+
+class Watch(Settings):
+    """Whether the model has drifted: what it says now against what it said in a trusted window."""
+
+    short_form = [{"type": "integer", "minimum": 0}, {"const": "auto"}]
+
+    trusted: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="records after the warm-up that are trusted: what the model is then is what it is "
+        "compared with; auto = 8000, or 200 per feature; 0 = off",
+    )
+    growth: float = Field(default=2.0, gt=1, description="times the variance, in any direction, are a drift")
+    distance: float = Field(
+        default=1.0, gt=0, description="standard deviations between the means, as Mahalanobis, are a drift"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        short = value == "auto" or (isinstance(value, int) and not isinstance(value, bool))
+        return {"trusted": value} if short else value
+
+    threshold: float = Field(
+        default=1.4, gt=1, description="times the threshold are a drift, where it follows the scores"
+    )
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is watched."""
+        return self.trusted != 0
+
+
 class Detector(Settings):
     """What is normal, and how far is too far."""
 
@@ -344,9 +404,18 @@ class Detector(Settings):
     threshold: Threshold = Field(
         default=Threshold(), description="from which score on a record is an anomaly"
     )
+    shift: Shift = Field(
+        default=Shift(), description="alerts of a group that has moved, as 200 for windows of 200 records"
+    )
+    watch: Watch = Field(default=Watch(), description="alerts of a model that has drifted, as auto")
 
     @model_validator(mode="after")
     def _possible(self) -> Detector:
+        if self.watch.on and self.distance != "mahalanobis":
+            raise ValueError(
+                f"watch compares covariances, and {self.distance} keeps none; use mahalanobis, or leave out "
+                "watch"
+            )
         if self.mode in ("series", "iid") and self.distance != "mahalanobis":
             raise ValueError(
                 f"mode: {self.mode} measures by mahalanobis, not {self.distance}; leave out mode or distance"

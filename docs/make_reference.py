@@ -80,8 +80,24 @@ SECTIONS = (
         "What the distance is measured from; the kind alone is enough: `reference: median`. See [choosing "
         "settings](choosing.md#the-reference).",
     ),
+    (
+        "pipelines.NAME.detector.parts",
+        "Parts",
+        "See [The default detector](detector.md) for what each is worth.",
+    ),
     ("pipelines.NAME.detector.covariance", "Covariance", "How the covariance is kept well-behaved."),
     ("pipelines.NAME.detector.threshold", "Threshold", "From which distance on a record is an anomaly."),
+    (
+        "pipelines.NAME.detector.shift",
+        "Shift",
+        "Whether the group has moved; a number alone, `200`, is the window. See [The group moved, the model "
+        "drifted](detector.md#the-group-moved-the-model-drifted).",
+    ),
+    (
+        "pipelines.NAME.detector.watch",
+        "Watch",
+        "Whether the model has drifted from what it was; `auto`, or a number alone, is what is trusted.",
+    ),
     ("pipelines.NAME.alert", "Alerting", "From anomalies to alerts: one for each episode."),
     (
         "pipelines.NAME.alert.open_after",

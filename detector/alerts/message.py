@@ -69,10 +69,15 @@ def sentence(key: str, reasons: Sequence[Reason], level: float, most: int, given
     >>> sentence("pump 3", why, 2.5, 3, ["flow", "temperature"])
     'pump 3: vibration 7.9 mm/s, expected 3.2 ± 0.4 at this flow and temperature (2.5 x the threshold)'
     """
-    named = [reason for i, reason in enumerate(reasons[:most]) if i == 0 or abs(reason.share) >= NOTABLE]
+    named = notable(reasons, most)
     text = "; ".join(_phrase(reason, given if reason is named[0] else ()) for reason in named)
     far = f"{level:.3g} x" if level <= _FAR else f"over {_FAR} x"
     return f"{key + ': ' if key else ''}{text} ({far} the threshold)"
+
+
+def notable(reasons: Sequence[Reason], most: int) -> list[Reason]:
+    """Return the reasons to name: at most so many, none with a small share but the first."""
+    return [reason for i, reason in enumerate(reasons[:most]) if i == 0 or abs(reason.share) >= NOTABLE]
 
 
 def _phrase(reason: Reason, given: Sequence[str]) -> str:

@@ -1,15 +1,18 @@
-"""Alerts that need no distance: a value that does not move, a key that went silent."""
+"""Alerts that are not of one record: a value that does not move, a silent key, what moved or drifted."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from detector.alerts.message import notable
 from detector.alerts.stuck import Run
 from detector.contracts import Alert, Reason
 
 _CALENDAR = 1e8  # a stream's time below this counts records, or seconds since a machine was started
+_WAYS = ("{:.3g} times the variance", "mean {:.2g} sd away", "{:.3g} times the threshold")
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 Subject = tuple[str, str, str]
@@ -68,6 +71,53 @@ def stale(pipeline: str, key: str, model: str, time: float, record: int, heard: 
         threshold=after, level=1.0, p=None, severity="warning", message=_of(key, text), reasons=(),
         model=model,
     )  # fmt: skip
+
+
+def shift(alert: Alert, window: int, most: int) -> Alert:
+    """Return the alert, with everything but id and message, that the mean of a window has moved."""
+    why = "; ".join(
+        f"{reason.name} {_number(reason.value)}{_unit(reason)} on average, usually {_number(reason.expected)}"
+        for reason in notable(alert.reasons, most)
+    )
+    return _told(alert, f"the last {window} records have moved: {why}")
+
+
+def drift(alert: Alert, frozen: int, now: Sequence[Reason], most: int, way: int) -> Alert:
+    """Return the alert, with everything but id and message, that the model is not what it was.
+
+    Parameters
+    ----------
+    frozen : int
+        The record at which it was what it is compared with.
+    now : sequence of Reason
+        For each of the alert's reasons the present mean and standard deviation, as `expected` and `sd`.
+    way : int
+        What gave it away: variance, mean or threshold.
+    """
+    present = {reason.name: reason for reason in now}
+    why = "; ".join(
+        f"{reason.name} {_usual(present[reason.name])}{_unit(reason)}, was {_usual(reason)}"
+        for reason in notable(alert.reasons, most)
+    )
+    how = _WAYS[way].format(alert.score)
+    return _told(alert, f"the model has drifted from what it was at record {frozen}: {why} ({how})")
+
+
+def _told(alert: Alert, text: str) -> Alert:
+    name = identity(alert.pipeline, alert.key, alert.record, repr(alert.time), alert.kind)
+    return replace(alert, id=name, message=_of(alert.key, text))
+
+
+def _unit(reason: Reason) -> str:
+    return f" {reason.unit}" if reason.unit else ""
+
+
+def _usual(reason: Reason) -> str:
+    return f"{_number(reason.expected)} ± {_number(reason.sd, 2)}"
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "unknown" if value is None else f"{value:.{digits}g}"
 
 
 def closed(alert: Alert, time: float, record: int) -> Alert:

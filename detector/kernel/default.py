@@ -21,6 +21,7 @@ from detector.jit import Bools2, Floats1, Floats2, borrow
 from detector.kernel import chart as charts
 from detector.kernel import independent, series
 from detector.kernel.judge import decide, forgetting
+from detector.kernel.moved import MOVES, follow
 from detector.kernel.plan import ALL, AUTO, FROZEN, IN, INDEPENDENT, NEVER, OUT, PARTS, PLAN, RULE
 from detector.kernel.start import start_anew
 from detector.reference import moments
@@ -125,10 +126,10 @@ def learn_series(  # type: ignore[no-untyped-def]
             charts.ridge(chart, d, at, axis, w * rounds * d * series.RIDGE, v)
 
 
-@borrow((types.int64, *IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, Floats2, Bools2, Floats2, Floats1))
+@borrow((types.int64, *IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, *MOVES, Floats2, Bools2, Floats2, Floats1))
 def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from a loop cost more than they tell
     first, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies, values,
-    shares, expected, sd, room, flags, apart, spare,
+    shares, expected, sd, moves, radius, told, why, room, flags, apart, spare,
 ):  # fmt: skip
     """Take the records from the `first` on as `run` says; stop behind one that completes a start.
 
@@ -235,6 +236,8 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
                     single, x, d, at, clock[i], lam, w, plan.floor, plan.prior, v, z, precision,
                     least, usable, fresh,
                 )  # fmt: skip
+        if told.shape[0] > 0:
+            follow(row, observed, x, limit, d, clock[i], plan, moves, radius, anomaly, told, why, i)
         if seen + 1.0 == parts.start and (both or not alone):
             return i + 1, True
     return X.shape[0], False
@@ -242,7 +245,7 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
 
 def run(  # type: ignore[no-untyped-def]
     rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies, values, shares,
-    expected, sd,
+    expected, sd, moves, radius, told, why,
 ):  # fmt: skip
     """Do the same as `detector.kernel.mahalanobis.run` by the default detector.
 
@@ -256,7 +259,7 @@ def run(  # type: ignore[no-untyped-def]
     while taken < len(X):
         taken, complete = loop(
             taken, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies,
-            values, shares, expected, sd, room, flags, apart, spare,
+            values, shares, expected, sd, moves, radius, told, why, room, flags, apart, spare,
         )  # fmt: skip
         if complete:
             start_anew(rows[slots[taken - 1]], clock[taken - 1], plan, parts, room, flags)

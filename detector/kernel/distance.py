@@ -9,6 +9,7 @@ from numba import types
 
 from detector.jit import Floats1, jit
 from detector.kernel.judge import decide, forgetting
+from detector.kernel.moved import MOVES, follow
 from detector.kernel.plan import FROZEN, IN, NEVER, OUT, PLAN, RULE
 from detector.metric.distances.signature import DISTANCE
 from detector.reference import moments
@@ -47,7 +48,7 @@ def learn_diagonal(chart, x, d, at, lam):  # type: ignore[no-untyped-def]
         chart[VECTORS + 2 * d + j] = max(chart[VECTORS + 2 * d + j], abs(value))
 
 
-@jit((types.FunctionType(DISTANCE), types.float64, *IN, PLAN, points.POINT, RULE, Floats1, *OUT))
+@jit((types.FunctionType(DISTANCE), types.float64, *IN, PLAN, points.POINT, RULE, Floats1, *OUT, *MOVES))
 def run(  # type: ignore[no-untyped-def]
     function,
     parameter,
@@ -66,6 +67,10 @@ def run(  # type: ignore[no-untyped-def]
     shares,
     expected,
     sd,
+    moves,
+    radius,
+    told,
+    why,
 ):
     """Do the same as `detector.kernel.mahalanobis.run` by another distance from the reference point.
 
@@ -117,3 +122,5 @@ def run(  # type: ignore[no-untyped-def]
             learn_diagonal(chart, x, d, at, lam)
             chart[LEARN_CLOCK] = clock[i]
             points.learn(chart, x, point, d)
+        if told.shape[0] > 0:
+            follow(row, chart, x, limit, d, clock[i], plan, moves, radius, anomaly, told, why, i)

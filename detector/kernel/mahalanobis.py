@@ -9,6 +9,7 @@ import numpy as np
 from detector.jit import Floats1, jit
 from detector.kernel import chart as charts
 from detector.kernel.judge import decide, forgetting
+from detector.kernel.moved import MOVES, follow
 from detector.kernel.plan import FROZEN, IN, NEVER, OUT, PLAN, RULE
 from detector.reference import moments
 from detector.reference import point as points
@@ -27,8 +28,11 @@ def equivalent(q, k, d):  # type: ignore[no-untyped-def]
     return d * max(root, 1e-3) ** 3
 
 
-@jit((*IN, PLAN, points.POINT, RULE, Floats1, *OUT))
-def run(rows, slots, X, clock, plan, point, rule, widen, asked, out, anomalies, values, shares, expected, sd):  # type: ignore[no-untyped-def]
+@jit((*IN, PLAN, points.POINT, RULE, Floats1, *OUT, *MOVES))
+def run(  # type: ignore[no-untyped-def]
+    rows, slots, X, clock, plan, point, rule, widen, asked, out, anomalies, values, shares, expected, sd, moves,
+    radius, told, why,
+):  # fmt: skip
     """Score, judge and learn every record of X against the model in its row.
 
     Parameters
@@ -52,6 +56,8 @@ def run(rows, slots, X, clock, plan, point, rule, widen, asked, out, anomalies, 
         Written: the verdict.
     values, shares, expected, sd : (n, d)
         Written for anomalies and for what was asked.
+    moves, radius, told, why
+        What is slower than any record; see `detector.kernel.moved`. Empty `told`: not looked at.
     """
     d = X.shape[1]
     at = VECTORS + 4 * d
@@ -111,3 +117,5 @@ def run(rows, slots, X, clock, plan, point, rule, widen, asked, out, anomalies, 
                 fresh,
             )
             points.learn(chart, x, point, d)
+        if told.shape[0] > 0:
+            follow(row, chart, x, limit, d, clock[i], plan, moves, radius, anomaly, told, why, i)

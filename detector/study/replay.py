@@ -198,17 +198,18 @@ class Outcome:
 
 
 def outcome(trace: Trace) -> Outcome:
-    """Return what the alerts of a replay are worth."""
+    """Return what the alerts of a replay are worth; a drift is of the model, and neither found nor false."""
     known, false, delays = incidents(trace), 0, list[float]()
-    alerts_of, incidents_of = _by_name(trace.episodes), _by_name(known)
+    told = [one for one in trace.episodes if one.alert is None or one.alert.kind != "drift"]
+    alerts_of, incidents_of = _by_name(told), _by_name(known)
     for name in dict.fromkeys((*alerts_of, *incidents_of)):
         unmet, late = _match(alerts_of.get(name, []), incidents_of.get(name, []))
         false += unmet
         delays += late
     length = _judged_time(trace)
-    alarmed = sum(one.end - one.start for one in trace.episodes)
+    alarmed = sum(one.end - one.start for one in told)
     return Outcome(
-        alerts=len(trace.episodes),
+        alerts=len(told),
         false=false,
         incidents=len(known),
         found=len(delays),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from detector.study.replay import Episode, Trace, incidents, outcome
+from tests.streams import batch, pipeline
 
 NAN = float("nan")
 
@@ -56,6 +57,15 @@ def test_outcome() -> None:
     assert got.delays == [-1.0, -1.0]
     assert got.delay == -1.0
     assert got.in_alarm == pytest.approx((2 + 0.5 + 1) / 19)
+
+
+def test_a_drift_of_the_model_neither_finds_nor_cries_wolf() -> None:
+    """It may stay open for months, over every incident to come."""
+    X = np.random.default_rng(0).normal(size=(3000, 2)) * np.linspace(1, 4, 3000)[:, None]
+    made = pipeline(["a", "b"], mode="plain", memory=300, watch=500)
+    alert = next(one for one in made.process(batch(X, names=["a", "b"])).alerts if one.kind == "drift")
+    got = outcome(trace("00110", [Episode("a", 0.0, 4.0, alert)]))
+    assert (got.alerts, got.found, got.false, got.in_alarm) == (0, 0, 0, 0.0)
 
 
 def test_outcome_is_that_of_the_plain_way() -> None:
