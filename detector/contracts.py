@@ -158,7 +158,7 @@ class Alert:
         ``open``, ``update`` or ``closed``.
     kind : str
         What is wrong: ``distance`` (the record is too far from normal), ``stuck`` (a value does not move),
-        ``stale`` (no records come).
+        ``stale`` (no records come), ``score_drift`` (the scores as a whole have moved).
     pipeline, key : str
         Where: the pipeline's name and the model's key.
     time : float
@@ -173,7 +173,8 @@ class Alert:
         How many records the episode has lasted so far.
     score, threshold, level : float
         Distance, the threshold in force, and their ratio; at the worst record so far. If ``stuck``,
-        records with one value, if ``stale``, seconds without a record, when it opened.
+        records with one value, if ``stale``, seconds without a record, when it opened. If ``score_drift``,
+        the mean score since it moved, and before.
     p : float or None
         Tail probability of that score; None where it has none.
     severity : str

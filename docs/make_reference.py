@@ -74,6 +74,17 @@ SECTIONS = (
         "The event time; the name of the field alone is enough: `time: ts` is `{field: ts}`.",
     ),
     ("pipelines.NAME.detector", "Detector", "What is normal, and how far is too far."),
+    (
+        "pipelines.NAME.detector.warmup",
+        "Warmup",
+        "A number or `auto` alone is enough: `warmup: 200` is `{records: 200}`. "
+        "See [A history to begin with](operations.md#a-history-to-begin-with).",
+    ),
+    (
+        "pipelines.NAME.detector.drift",
+        "Drift",
+        "The test alone is enough: `drift: adwin`. See [Scores that drift](detector.md#scores-that-drift).",
+    ),
     ("pipelines.NAME.detector.covariance", "Covariance", "How the covariance is kept well-behaved."),
     ("pipelines.NAME.detector.threshold", "Threshold", "From which distance on a record is an anomaly."),
     ("pipelines.NAME.alert", "Alerting", "From anomalies to alerts: one for each episode."),
