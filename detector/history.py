@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from connectors.decode.errors import shown
 from connectors.decode.keys import KeyTemplate
 from connectors.sniffing import sniff_file
 from detector import scoring
@@ -113,7 +114,8 @@ class History:
         wanted = [*layout.numbers, *([layout.time] if layout.time else []), *KeyTemplate(layout.key).names]
         missing = [name for name in dict.fromkeys(wanted) if name not in columns]
         if missing:
-            what = f"{path}: it has no column {', '.join(missing)}; it has: {', '.join(columns)}"
+            there = shown(", ".join(columns), 400)
+            what = f"{path}: it has no column {', '.join(missing)}; it has: {there}"
             raise self._refuse(what, "call its columns as the fields of the live records")
 
     def _nothing_usable(self, first: Rejected | None) -> KyoriError:

@@ -464,7 +464,7 @@ class Pipeline(Settings):
             timed = {
                 "memory as a duration": isinstance(self.detector.memory, float),
                 "a threshold of alerts per time": self.detector.threshold.per_second > 0,
-                "hour_of_day and day_of_week": bool(context.hour_of_day or context.day_of_week),
+                "hour_of_day or day_of_week": bool(context.hour_of_day or context.day_of_week),
             }
             if any(timed.values()):
                 raise ValueError(
