@@ -78,6 +78,19 @@ def test_killed_before_or_after_what_was_learned_is_stored(tmp_path: Path, point
     check(tmp_path)
 
 
+def test_a_cold_start_would_be_seen(tmp_path: Path) -> None:
+    """The negative control of the check above: the same without the history."""
+    config = configured(tmp_path)
+    content = json.loads(config.read_text())
+    content["pipelines"]["p"]["detector"]["warmup"] = "auto"
+    config.write_text(json.dumps(content))
+    with Inside(config, once=True):
+        pass
+    assert lines(tmp_path / "out.jsonl")
+    with pytest.raises(AssertionError):
+        check(tmp_path)
+
+
 def test_it_is_read_once_and_may_then_go_away(tmp_path: Path) -> None:
     config = configured(tmp_path)
     with Inside(config, once=True) as daemon:
