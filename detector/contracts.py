@@ -159,7 +159,7 @@ class Alert:
     kind : str
         What is wrong: ``distance`` (the record is too far from normal), ``stuck`` (a value does not move),
         ``stale`` (no records come), ``shift`` (the mean of a window of records has moved), ``drift`` (the
-        model is not what it was).
+        model is not what it was), ``score_drift`` (the scores as a whole have moved).
     pipeline, key : str
         Where: the pipeline's name and the model's key.
     time : float
@@ -176,7 +176,7 @@ class Alert:
         Distance, the threshold in force, and their ratio; at the worst record so far. If ``stuck``,
         records with one value, if ``stale``, seconds without a record, if ``shift``, T of the window, if
         ``drift``, times the variance or the threshold, or standard deviations between the means; all when it
-        opened.
+        opened. If ``score_drift``, the mean score since it moved, and before.
     p : float or None
         Tail probability of that score; None where it has none.
     severity : str

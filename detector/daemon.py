@@ -21,6 +21,7 @@ from detector.config.models import Config
 from detector.contracts import Sink, Source
 from detector.courier import Courier
 from detector.errors import KyoriError
+from detector.history import history_of
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.statedir import StateDir
@@ -71,7 +72,7 @@ class Daemon:
         sources = {source: self._source(source, pipeline) for source in settings.sources}
         couriers = [Courier(sink, self._sink(sink), store) for sink in settings.outputs]
         refused = Refused(name, config.dead_letter)
-        return Worker(pipeline, sources, store, couriers, refused, self._clock)
+        return Worker(pipeline, sources, store, couriers, refused, self._clock, history_of(config, name))
 
     def _source(self, name: str, pipeline: Pipeline) -> Source:
         connector = self.config.sources[name]
@@ -86,12 +87,16 @@ class Daemon:
         return sink
 
     def start(self) -> None:
-        """Start every pipeline and wait until all have taken up their state."""
+        """Start every pipeline and wait until all have taken up their state, or learned their history."""
         for worker in self.workers.values():
             worker.start()
         for worker in self.workers.values():
-            worker.ready.wait()
+            while not worker.ready.wait(_LOOK_S):
+                if self._stopping:
+                    worker.stop()
         self._check()
+        if self._stopping:
+            return
         log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
 
     def run(self, *, once: bool = False, while_running: Callable[[], None] | None = None) -> None:

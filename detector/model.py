@@ -16,6 +16,7 @@ from detector.kernel.moved import Moves
 from detector.metric.distances import Distance, distance
 from detector.reference import point as points
 from detector.settings import Detector, OpenAfter
+from detector.verdict import excess
 from detector.verdict.radius import f_radius
 from detector.verdict.rule import Rule, distance_rule, single_rule, student_rule, widening
 
@@ -204,9 +205,8 @@ class Model:
     @property
     def warmup(self) -> int:
         """Records of a key before its first verdict."""
-        if self.settings.warmup == "auto":
-            return max(100, 3 * self.d)
-        return self.settings.warmup
+        records = self.settings.warmup.records
+        return max(100, 3 * self.d) if records == "auto" else records
 
     @property
     def meaning(self) -> list[object]:
@@ -220,6 +220,13 @@ class Model:
     def width(self) -> int:
         """Length of a row."""
         return self._width
+
+    def begin_live(self, rows: Floats) -> None:
+        """Let each model's next record come right after its last one, whatever the time between."""
+        rows[:, row.CLOCK] = -np.inf
+        # Nothing is later than infinity: no time has passed since, until the next record writes its own.
+        charts = {row.HEAD, self._parts.single} if self._parts else {row.HEAD}
+        rows[:, [row.EXCESS + excess.CLOCK, *(chart + row.LEARN_CLOCK for chart in charts)]] = np.inf
 
     def fresh(self, extra: int = 0) -> Floats:
         """Return the row of a model that has seen nothing, with `extra` places for others at its end."""

@@ -19,6 +19,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,9 @@ from detector.reference.pool import Pool
 from detector.settings import Pipeline as Settings
 from detector.verdict.relevance import Relevance
 from detector.watch import Watch
+
+if TYPE_CHECKING:
+    from detector.alerts.score_drift import ScoreDrift
 
 _NAMED = 2  # of the context, in a sentence
 
@@ -99,35 +103,41 @@ class Pipeline:
         at = self._extra + self.vector.extra
         self.watch = Watch(name, self.model_id, settings.record, self.vector.columns, at, self.open_alerts)
         self.moves = Moves(name, self.model_id, settings, self.vector.features, self.open_alerts)
-        fresh = self.model.fresh(self.vector.extra + self.watch.extra)
+        self._drift = self._watch_scores(at + self.watch.extra)
+        drift = self._drift.extra if self._drift else 0
+        fresh = self.model.fresh(self.vector.extra + self.watch.extra + drift)
         fresh[self._extra :] = np.nan
         self.pool = Pool(fresh, settings.limits.max_keys)
         self._relevance = Relevance(self.vector.features)
         context = dict.fromkeys(self.vector.labels[: self.vector.context])
         self._given = tuple(context)[:_NAMED]
 
+    def _watch_scores(self, at: int) -> ScoreDrift | None:
+        settings = self.settings.detector.drift
+        if settings is None:
+            return None
+        from detector.alerts.score_drift import ScoreDrift  # noqa: PLC0415 - river is slow to import
+
+        return ScoreDrift(self.name, self.model_id, settings, at, self.open_alerts)
+
     @property
     def layout(self) -> Layout:
         """What sources have to take from each record."""
-        record = self.settings.record
-        return Layout(
-            numbers=tuple(dict.fromkeys(feature.source for feature in record.fields)),
-            time=record.time.field if record.time else None,
-            time_format=record.time.format if record.time else "auto",
-            timezone=record.time.tz if record.time else "UTC",
-            key=self.settings.key,
-        )
+        return self.settings.layout
 
     @property
     def schema(self) -> str:
         """Identifies what a saved row means; rows of another schema cannot be used."""
-        kind = [self.model.meaning, self.vector.meaning, self.watch.meaning]
+        kind: list[object] = [self.model.meaning, self.vector.meaning, self.watch.meaning]
+        kind += ["score_drift"] if self._drift else []
         return hashlib.blake2b(json.dumps(kind).encode(), digest_size=8).hexdigest()
 
     @property
     def model_id(self) -> str:
         """Identifies settings and features in alerts."""
-        settings = self.settings.model_dump_json(include={"key", "record", "detector"})
+        settings = self.settings.model_dump_json(
+            include={"key", "record", "detector"}, exclude={"detector": {"warmup": {"history"}}}
+        )
         return hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
 
     def process(self, batch: Batch, explain: NDArray[np.bool_] | None = None) -> Result:
@@ -160,6 +170,8 @@ class Pipeline:
         told += self.moves.follow(self.pool, slots, scores.moved, now, record)
         events = episodes.follow(rows, slots, scores.level, now, record, self.settings.alert)
         told += self._alerts(events, slots, X, now, record, scores)
+        if self._drift is not None:
+            told += self._drift.follow(rows, slots, self.pool.key, scores.score, scores.level, now, record)
         alerts = [alert for _, alert in sorted(told, key=lambda one: one[0])]
         explained = [
             replace(
@@ -172,6 +184,19 @@ class Pipeline:
     def idle(self, now: float, since: float) -> list[Alert]:
         """Return the alerts of keys that have gone silent by `now`, a time of arrival; see `Watch.idle`."""
         return self.watch.idle(self.pool, now, since)
+
+    def begin_live(self) -> None:
+        """Keep what was learned of a history, and forget whatever belongs to its time.
+
+        Episodes, silence, runs of one value, what differences, smoothing and lags remember, and the clock:
+        the next record of each key comes as after a pause of unknown length.
+        """
+        rows = self.pool.rows[: len(self.pool)]
+        self.model.begin_live(rows)
+        self.watch.begin_live(rows)
+        rows[:, self._extra : self._extra + self.vector.extra] = np.nan
+        rows[:, row.RECENT : row.EPISODES + 1] = 0.0
+        self.open_alerts.clear()
 
     def _relevant(self, scores: Scores) -> Scores:
         """Take those for calm records that are anomalies only in what nobody wants to hear of."""

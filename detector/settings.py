@@ -9,7 +9,9 @@ describes what may be written, not what comes out.
 from __future__ import annotations
 
 import math
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -17,11 +19,13 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema
 
+from detector.contracts import Layout
 from detector.written import Duration, Interval, Limit, Memory, Part, Run, Zone, read_budget
 
 MOST_LAGS = 50
@@ -368,6 +372,63 @@ class Watch(Settings):
         return self.trusted != 0
 
 
+class Warmup(Settings):
+    """What comes before the first verdict."""
+
+    short_form = [{"const": "auto"}, {"type": "integer", "minimum": 1}]
+
+    records: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        default="auto", description="records per key before the first verdict, those of the history counted"
+    )
+    history: str = Field(
+        default="",
+        alias="from",
+        description="a file of earlier records, learned before the first live one: CSV, JSON Lines, .npz, "
+        "also .gz",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {"records": value}
+
+    @field_validator("history")
+    @classmethod
+    def _absolute(cls, value: str, info: ValidationInfo) -> str:
+        base: Path | None = (info.context or {}).get("base")
+        return os.path.normpath(base / value) if value and base else value
+
+
+class Drift(Settings):
+    """A drift detector of river that watches the scores; its parameters are called as there."""
+
+    short_form = [{"enum": ["page_hinkley", "adwin"]}]
+
+    test: Literal["page_hinkley", "adwin"] = Field(description="which detector")
+    delta: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="page_hinkley: smaller moves do not count, in standard deviations of the score, default "
+        "0.5; adwin: significance, default 0.002",
+    )
+    threshold: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="page_hinkley: how much has to add up over means of 32 scores, default 12"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"test": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Drift:
+        if self.test == "adwin":
+            if self.threshold is not None:
+                raise ValueError("threshold: adwin has none; leave it out, or use delta")
+            if self.delta is not None and self.delta >= 1:
+                raise ValueError(f"delta: a significance is less than 1, not {self.delta:g}")
+        return self
+
+
 class Detector(Settings):
     """What is normal, and how far is too far."""
 
@@ -392,8 +453,8 @@ class Detector(Settings):
     covariance: Covariance = Field(
         default=Covariance(), description="how the covariance is kept well-behaved"
     )
-    warmup: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
-        default="auto", description="records per key before the first verdict"
+    warmup: Warmup = Field(
+        default=Warmup(), description="records per key before the first verdict, and a history to begin with"
     )
     learn_from: Literal["gated", "all", "never"] = Field(
         default="gated", description="gated: not from anomalies"
@@ -408,6 +469,9 @@ class Detector(Settings):
         default=Shift(), description="alerts of a group that has moved, as 200 for windows of 200 records"
     )
     watch: Watch = Field(default=Watch(), description="alerts of a model that has drifted, as auto")
+    drift: Drift | None = Field(
+        default=None, description="a notice when the scores as a whole have moved; default: none"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Detector:
@@ -533,6 +597,35 @@ class Pipeline(Settings):
                 )
             _check_point(self.detector.reference.values, self.record.features)
         return self
+
+    @model_validator(mode="after")
+    def _timed_history(self) -> Pipeline:
+        """Refuse a history without times where something goes by them."""
+        if self.detector.warmup.history and self.record.time is None:
+            context = self.record.context
+            timed = {
+                "memory as a duration": isinstance(self.detector.memory, float),
+                "a threshold of alerts per time": self.detector.threshold.per_second > 0,
+                "hour_of_day or day_of_week": bool(context.hour_of_day or context.day_of_week),
+            }
+            if any(timed.values()):
+                raise ValueError(
+                    "detector.warmup.from: without record.time its records have no time, but "
+                    f"{next(name for name in timed if timed[name])} needs it; name the field in record.time"
+                )
+        return self
+
+    @property
+    def layout(self) -> Layout:
+        """What sources have to take from each record."""
+        record = self.record
+        return Layout(
+            numbers=tuple(dict.fromkeys(feature.source for feature in record.fields)),
+            time=record.time.field if record.time else None,
+            time_format=record.time.format if record.time else "auto",
+            timezone=record.time.tz if record.time else "UTC",
+            key=self.key,
+        )
 
     @field_validator("key")
     @classmethod

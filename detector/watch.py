@@ -65,6 +65,10 @@ class Watch:
         """What the places hold, as plain data."""
         return [*self._stuck.names, *(["heard"] if self._after is not None else [])]
 
+    def begin_live(self, rows: Floats) -> None:
+        """Forget runs of values and when keys were heard: what a history tells of them is over."""
+        rows[:, self._at : self._at + self.extra] = np.nan
+
     def values(self, pool: Pool, slots: NDArray[np.int64], X: Floats, clock: Floats, record: Floats) -> Told:
         """Open and close alerts of values that do not move.
 

@@ -21,6 +21,7 @@ from detector.contracts import Alert, Batch, Floats, Source
 from detector.courier import Courier
 from detector.errors import EndOfInput, StateError
 from detector.failpoints import failpoint
+from detector.history import History
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.store import Store
@@ -93,6 +94,8 @@ class Worker(threading.Thread):
         Counts what could not be used.
     clock : callable
         Returns unix seconds; the one that sources note arrivals by.
+    history : History, optional
+        Learned first if there is no saved model.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Worker(threading.Thread):
         couriers: Sequence[Courier],
         refused: Refused,
         clock: Callable[[], float] = time.time,
+        history: History | None = None,
     ) -> None:
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
@@ -114,7 +118,7 @@ class Worker(threading.Thread):
         self._store = store
         self._couriers = couriers
         self._refused = refused
-        self._clock = clock
+        self._clock, self._history = clock, history
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
@@ -162,6 +166,7 @@ class Worker(threading.Thread):
     def _restore(self) -> None:
         """Take up the saved state, and open the sources where it left them."""
         pipeline, saved = self.pipeline, self._store.load()
+        rows: dict[str, Floats] = {}
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
             log.warning(
@@ -175,6 +180,10 @@ class Worker(threading.Thread):
             rows = {key: codec.decode_row(data, schema, width) for key, data in saved.rows.items()}
             pipeline.restore(rows, saved.meta.get("open_alerts", b""))
             log.info("state_loaded", pipeline=pipeline.name, keys=len(rows))
+        if self._history is not None and rows:
+            log.info("history_not_read", pipeline=pipeline.name, reason="there are saved models")
+        elif self._history is not None and self._history.learn(pipeline, self._halt.is_set):
+            self._commit(always=True)
         for name, source in self._sources.items():
             source.open(saved.positions.get(name, b""))
 
@@ -249,10 +258,10 @@ class Worker(threading.Thread):
             return _LOOK_S
         return max(self._waiting.since + _COMMIT_WITHIN_S - time.monotonic(), 0.0)
 
-    def _commit(self) -> None:
+    def _commit(self, *, always: bool = False) -> None:
         """Store what was decided, retrying while the disk does not let us; then acknowledge."""
         waiting = self._waiting
-        if not waiting.positions and not waiting.alerts:
+        if not waiting.positions and not waiting.alerts and not always:
             return
         rows, open_alerts = self.pipeline.state()
         schema = bytes.fromhex(self.pipeline.schema)

@@ -85,6 +85,17 @@ SECTIONS = (
         "Parts",
         "See [The default detector](detector.md) for what each is worth.",
     ),
+    (
+        "pipelines.NAME.detector.warmup",
+        "Warmup",
+        "A number or `auto` alone is enough: `warmup: 200` is `{records: 200}`. "
+        "See [A history to begin with](operations.md#a-history-to-begin-with).",
+    ),
+    (
+        "pipelines.NAME.detector.drift",
+        "Drift",
+        "The test alone is enough: `drift: adwin`. See [Scores that drift](detector.md#scores-that-drift).",
+    ),
     ("pipelines.NAME.detector.covariance", "Covariance", "How the covariance is kept well-behaved."),
     ("pipelines.NAME.detector.threshold", "Threshold", "From which distance on a record is an anomaly."),
     (

@@ -1,4 +1,4 @@
-"""Alerts that are not of one record: a value that does not move, a silent key, what moved or drifted."""
+"""Alerts that are not of one record: stuck values, silent keys, what moved or drifted, scores that drift."""
 
 from __future__ import annotations
 
@@ -118,6 +118,29 @@ def _usual(reason: Reason) -> str:
 
 def _number(value: float | None, digits: int = 4) -> str:
     return "unknown" if value is None else f"{value:.{digits}g}"
+
+
+def score_drift(
+    pipeline: str, key: str, model: str, time: float, record: int, since: int, before: float, now: float
+) -> Alert:
+    """Return the notice that the scores have moved.
+
+    Parameters
+    ----------
+    time, record
+        Of the record that showed it.
+    since : int
+        About the first record of which that is so.
+    before, now : float
+        Mean score before it and from it on; single ones are capped.
+    """
+    text = f"the scores have drifted since about record {since}: mean {now:.3g}, before {before:.3g}"
+    return Alert(
+        id=identity(pipeline, key, record, repr(time), "score_drift"), status="open", kind="score_drift",
+        pipeline=pipeline, key=key, time=time, opened=time, record=record, records=1, score=now,
+        threshold=before, level=now / before if before > 0.0 else 1.0, p=None, severity="warning",
+        message=_of(key, text), reasons=(), model=model,
+    )  # fmt: skip
 
 
 def closed(alert: Alert, time: float, record: int) -> Alert:

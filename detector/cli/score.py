@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from detector.cli import options
+
+if TYPE_CHECKING:
+    from detector.scoring import Job
 
 EXAMPLES = """\
   kyori score pumps.csv
   kyori score pumps.csv --output scores.csv --key pump --features flow,pressure
   zcat old.csv.gz | kyori score - --output scores.jsonl
   kyori score pumps.csv --config config.yaml --output scores.csv
+  kyori score today.csv --warmup-from last-month.csv
 """
 
 
@@ -30,6 +34,10 @@ def score(
     key: options.Key = None,
     time: options.Time = None,
     features: options.Features = None,
+    warmup_from: Annotated[
+        Path | None,
+        typer.Option("--warmup-from", metavar="FILE", help="Learn the records of this file first."),
+    ] = None,
 ) -> None:
     """Score every row of a file by the same pipeline as the daemon; no configuration needed.
 
@@ -43,4 +51,18 @@ def score(
     from detector import scoring  # noqa: PLC0415
 
     job = scoring.prepare(source, config, pipeline, key, time, features)
+    _learn_history(job, warmup_from)
     scoring.score(job, output)
+
+
+def _learn_history(job: Job, given: Path | None) -> None:
+    """Learn a history, the configuration's unless another is given."""
+    from detector.errors import KyoriError  # noqa: PLC0415
+    from detector.history import History  # noqa: PLC0415
+
+    settings = job.pipeline.settings
+    path = given or Path(settings.detector.warmup.history)
+    if path.name:
+        place = "--warmup-from" if given else "detector.warmup.from"
+        history = History(path, settings, lambda what, remedy: KyoriError(f"{place}: {what}; {remedy}"))
+        history.learn(job.pipeline)

@@ -36,6 +36,7 @@ def validate(
 
     try:
         checked = load_config(config)
+        _check_histories(checked)
     except ConfigError as error:
         if as_json:
             _print_json(config, error, {})
@@ -47,6 +48,17 @@ def validate(
         _print_json(config, None, connections)
     if any(connections.values()):
         raise typer.Exit(1)
+
+
+def _check_histories(config: Config) -> None:
+    if not any(pipeline.detector.warmup.history for pipeline in config.pipelines.values()):
+        return  # what reads files is slow to import
+    from detector.history import history_of  # noqa: PLC0415
+
+    for name in config.pipelines:
+        history = history_of(config, name)
+        if history is not None:
+            history.check()
 
 
 def _tried(config: Config, quiet: bool) -> dict[str, str | None]:

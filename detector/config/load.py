@@ -105,6 +105,7 @@ def load_text(
         dead_letter=None if file.dead_letter is None else _absolute(base, file.dead_letter),
         file=name,
         redacted=secrets.masked(data),
+        problem=report.problem,
     )
 
 
@@ -120,7 +121,7 @@ class _Found:
 
     def file(self) -> File | None:
         try:
-            file = File.model_validate(self.report.data)
+            file = File.model_validate(self.report.data, context={"base": self.base})
         except ValidationError as error:
             self.problems += self.report.sentences(error, File)
             return None

@@ -7,13 +7,15 @@ The options of sources and outputs are not known here: connectors bring their ow
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
+from detector.config.words import Where
+from detector.errors import Problem
 from detector.settings import Pipeline, Settings
 
 NAME_PATTERN = r"^[A-Za-z0-9_-]+$"
@@ -92,6 +94,8 @@ class Config:
         Where it was read from.
     redacted : mapping
         The file as plain data, with everything that ``${...}`` brought in masked; fit to be shown.
+    problem : callable
+        Takes where in the file, what is wrong, and what to do; returns the `Problem`, with its line.
     """
 
     name: str
@@ -103,3 +107,4 @@ class Config:
     dead_letter: Path | None
     file: str
     redacted: Mapping[str, Any] = field(repr=False)
+    problem: Callable[[Where, str, str], Problem] = field(repr=False)

@@ -12,7 +12,7 @@ from detector.contracts import Floats
 from detector.metric.distances import DISTANCES
 from detector.metric.distances import distance as find_distance
 from detector.model import Model, Scores
-from detector.settings import Detector
+from detector.settings import Detector, Warmup
 
 
 def flat_settings(
@@ -85,7 +85,7 @@ class Chart:
     def _make_models(self) -> None:
         self._learner = Model(self.settings, self.d)
         # What was learned was the warm-up: who asks for a verdict now gets one.
-        self._judge = Model(self.settings.model_copy(update={"warmup": 1}), self.d)
+        self._judge = Model(self.settings.model_copy(update={"warmup": Warmup(records=1)}), self.d)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"settings": self.settings, "d": self.d, "rows": self.rows}

@@ -86,3 +86,22 @@ def test_schema() -> None:
     code, said, _ = invoke("schema")
     assert code == 0
     assert Draft202012Validator(json.loads(said)).is_valid(read(GOOD).data)
+
+
+def test_a_history_is_looked_into(tmp_path: Path) -> None:
+    """It is needed at the first start, so it has to be there, beside the configuration."""
+    (tmp_path / "plant").mkdir()
+    warmup = "warmup: {records: 200, from: old/*.csv}"  # a name, no pattern
+    (tmp_path / "plant" / "c.yaml").write_text(GOOD.replace("memory: 2000 records", warmup))
+    at = tmp_path / "plant" / "old" / "*.csv"
+    _, _, error = invoke("validate", "plant/c.yaml")
+    assert error.startswith("plant/c.yaml:16: pipelines.pumps.detector.warmup.from: ")
+    assert f"{at}: there is no such file" in error
+    (tmp_path / "plant" / "old").mkdir()
+    at.write_text("site,ts,flow\na,1,2\n")
+    (problem,) = json.loads(invoke("validate", "plant/c.yaml", "--json")[1])["problems"]
+    assert problem["path"] == "pipelines.pumps.detector.warmup.from"
+    assert problem["message"] == f"{at}: it has no column temp, pump; it has: site, ts, flow"
+    at.write_text("site,pump,ts,flow,temp\na,b,1,2,3\n")
+    code, said, _ = invoke("validate", "plant/c.yaml")
+    assert (code, said) == (0, "plant/c.yaml: right (1 pipeline, 1 source, 1 output)\n")

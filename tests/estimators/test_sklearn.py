@@ -47,7 +47,7 @@ def test_the_defaults_are_the_daemons_but_for_rate_and_mode() -> None:
         "distance": settings.distance,
         "shrink": settings.covariance.shrink,
         "floor": settings.covariance.floor,
-        "warmup": settings.warmup,
+        "warmup": settings.warmup.records,
         "learn_from": settings.learn_from,
         "accept_shift_after": settings.accept_shift_after,
         "threshold": settings.threshold.kind,

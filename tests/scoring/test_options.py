@@ -84,6 +84,28 @@ def test_a_configuration_says_how_to_score(file, tmp_path):
         score(file, tmp_path / "out.csv", config=config, pipeline="p", features="a")
 
 
+def test_a_history_is_learned_first(file, tmp_path):
+    """The configuration's, or the one that is given: every row has a level then."""
+    config, old = tmp_path / "config.yaml", tmp_path / "old.csv"
+    old.write_text(csv_text(stream()))
+    cold = run(file, "--features", "a,b")
+    warm = run(file, "--features", "a,b", "--warmup-from", old)
+    config.write_text(
+        CONFIG.replace("features: [a]}", "features: [a, b]}, detector: {warmup: {from: old.csv}}")
+    )
+    same = run(file, "--config", config, "--pipeline", "q")
+    assert (warm.stderr, warm.returncode) == (b"", 0)
+    assert warm.stdout == same.stdout
+    levels = [line.split(b",")[3] for line in warm.stdout.splitlines()[1:]]
+    assert len(levels) == 400
+    assert all(levels)
+    assert b",,,0," in cold.stdout.splitlines()[1]
+    told = run(file, "--warmup-from", tmp_path / "none.csv")
+    assert told.returncode == 1
+    assert told.stderr.startswith(b"kyori: --warmup-from: ")
+    assert b"none.csv: there is no such file; give a CSV" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "output", "said"),
     [
