@@ -13,12 +13,20 @@ from detector.contracts import Floats
 from detector.kernel import plan
 from detector.metric.distances import Distance, distance
 from detector.settings import Detector, OpenAfter
-from detector.verdict.rule import Rule, distance_rule, single_rule, student_rule, widening
+from detector.verdict.rule import (
+    Rule,
+    distance_rule,
+    single_rule,
+    student_rule,
+    univariate_rule,
+    widening,
+)
 
 _OPENING = OpenAfter(k=3, n=5)
 _LEARN = {"all": plan.ALL, "gated": plan.GATE, "never": plan.NEVER}
 _FORMS = {"auto": plan.AUTO, "series": plan.SERIES, "iid": plan.INDEPENDENT}
-_MEMORY = 14_000  # records, half-life of the default detector
+_MEMORY = 14_000  # records, half-life of the default detector,
+_MEMORY_ALONE = 2_000  # and of a single column
 _START, _START_PER_COLUMN = 48, 5  # records of the robust start
 _MOST_COLUMNS = 20  # beyond these so few records cannot tell a fault from a state of the series
 
@@ -74,6 +82,8 @@ class Model:
         self.distance: Distance = distance(settings.distance)
         full = self.distance.function is None
         self._kernel = "distance" if not full else "mahalanobis" if settings.plain else "default"
+        if self._kernel == "default" and d == 1 and context == 0 and settings.mode != "iid":
+            self._kernel = "univariate"
         # Only the loop that is needed: to load a compiled one takes a fifth of a second.
         self._run = import_module(f"detector.kernel.{self._kernel}").run
         self._parts, self._width = self._laid_out()
@@ -82,23 +92,34 @@ class Model:
 
     def _laid_out(self) -> tuple[plan.Parts | None, int]:
         settings, d = self.settings, self.d
+        if self._kernel == "univariate":
+            width: int = import_module("detector.kernel.univariate").START
+            return None, width + 2 * self._start
         if self._kernel != "default":
             return None, row.HEAD + row.chart_width(d, full=self._kernel == "mahalanobis")
-        wanted = settings.parts.robust_start
-        usual = 0 if settings.mode == "iid" or d > _MOST_COLUMNS else max(_START, _START_PER_COLUMN * d)
-        start = usual if wanted == "auto" else wanted
         return plan.lay_out(
             d,
             _FORMS[settings.mode],
             hold=settings.parts.hold and settings.learn_from != "all",
             quarantine=settings.parts.quarantine,
-            start=start,
+            start=self._start,
         )
+
+    @property
+    def _start(self) -> int:
+        """Records of the robust start."""
+        wanted = self.settings.parts.robust_start
+        usual = (
+            0
+            if self.settings.mode == "iid" or self.d > _MOST_COLUMNS
+            else max(_START, _START_PER_COLUMN * self.d)
+        )
+        return usual if wanted == "auto" else wanted
 
     def _planned(self, context: int) -> plan.Plan:
         settings, memory, shrink = self.settings, self.settings.memory, self.settings.covariance.shrink
         if memory == "auto":
-            memory = None if settings.plain else _MEMORY
+            memory = {"default": _MEMORY, "univariate": _MEMORY_ALONE}.get(self._kernel)
         return plan.Plan(
             warmup=self.warmup,
             mode=_LEARN[settings.learn_from],
@@ -117,6 +138,8 @@ class Model:
         if self._kernel == "default":
             rules = student_rule(threshold, opening, d), single_rule(threshold, opening, d)
             return rules, widening(threshold, d, root=False)
+        if self._kernel == "univariate":
+            return (univariate_rule(threshold, opening),), np.ones(1)
         whitened = self._kernel == "mahalanobis"
         return (distance_rule(threshold, opening, d, whitened=whitened),), widening(threshold, d, root=True)
 
@@ -130,7 +153,7 @@ class Model:
     @property
     def meaning(self) -> list[object]:
         """What tells one kind of row from another."""
-        return [row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p]
+        return [row.HEAD, self._kernel, self._parts, self.width, self.d, self.distance.name, self.distance.p]
 
     @property
     def width(self) -> int:
@@ -188,6 +211,8 @@ class Model:
             arguments = [self.distance.function, self.distance.p, *arguments]
         elif self._kernel == "default":
             arguments.append(self._parts)
+        elif self._kernel == "univariate":
+            arguments += [self._start, self.settings.parts.season]
         self._run(*arguments, *self._rules, self._widen, asked, out, anomaly, *why)
         score, threshold, p = out.T.copy()
         level = score / threshold

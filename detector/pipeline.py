@@ -84,9 +84,7 @@ class Pipeline:
         self.name = name
         self.settings = settings
         self.vector = Vector(settings.record)
-        self.model = Model(
-            settings.detector, len(self.vector), self.vector.context, settings.alert.open_after
-        )
+        self.model = Model(settings.detector, len(self.vector), self.vector.context, settings.opening)
         self._extra = self.model.width
         self.open_alerts: dict[Subject, Alert] = {}
         at = self._extra + self.vector.extra
@@ -149,7 +147,9 @@ class Pipeline:
         self.vector.carry(X, rows, slots, self._extra)
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
         scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked))
-        events = episodes.follow(rows, slots, scores.level, now, record, self.settings.alert)
+        events = episodes.follow(
+            rows, slots, scores.level, now, record, self.settings.alert, self.settings.opening
+        )
         told += self._alerts(events, slots, X, now, record, scores)
         alerts = [alert for _, alert in sorted(told, key=lambda one: one[0])]
         explained = [

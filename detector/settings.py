@@ -182,6 +182,13 @@ class Record(Settings):
         return self.context.tz or (self.time.tz if self.time else "UTC")
 
     @property
+    def explained(self) -> bool:
+        """Whether there is context: columns that explain the others."""
+        context = self.context
+        lagged = context.lags or any(feature.lags for feature in self.features)
+        return bool(context.features or context.hour_of_day or context.day_of_week or lagged)
+
+    @property
     def fields(self) -> tuple[Feature, ...]:
         """Everything that is read from a record: context first, then what is judged."""
         return (*self.context.features, *self.features)
@@ -259,6 +266,9 @@ class Parts(Settings):
         default="auto",
         description="so many first records are searched for faults, which are then not learned; 0 = off; "
         "auto = 48, or 5 per feature, for a series of up to 20 features",
+    )
+    season: bool = Field(
+        default=True, description="take the course of day and week out of a single column that has times"
     )
 
 
@@ -352,8 +362,10 @@ class OpenAfter(Settings):
 class Alerting(Settings):
     """From anomalies to alerts: one per episode."""
 
-    open_after: OpenAfter = Field(
-        default=OpenAfter(k=3, n=5), description="anomalies among the last records: 3 of 5"
+    open_after: Literal["auto"] | OpenAfter = Field(
+        default="auto",
+        description="anomalies among the last records, as 3 of 5; auto = 3 of 5, but 1 for a single feature "
+        "and for mode iid",
     )
     close_after: int = Field(default=10, ge=1, description="calm records in a row that close an episode")
     close_ratio: float = Field(default=0.8, gt=0, le=1, description="calm = level below this")
@@ -382,15 +394,20 @@ class Pipeline(Settings):
     @model_validator(mode="after")
     def _explains(self) -> Pipeline:
         """Only a covariance can tell what context leads to expect."""
-        record, context = self.record, self.record.context
-        lagged = context.lags or any(feature.lags for feature in record.features)
-        used = context.features or context.hour_of_day or context.day_of_week or lagged
-        if used and self.detector.distance != "mahalanobis":
+        if self.record.explained and self.detector.distance != "mahalanobis":
             raise ValueError(
                 f"context says nothing to the distance {self.detector.distance}; use mahalanobis, or leave "
                 "out record.context and lags"
             )
         return self
+
+    @property
+    def opening(self) -> OpenAfter:
+        """When an alert opens: single records matter where no others say the same."""
+        if self.alert.open_after != "auto":
+            return self.alert.open_after
+        alone = len(self.record.features) == 1 and not self.record.explained and not self.detector.plain
+        return OpenAfter(k=1, n=1) if alone or self.detector.mode == "iid" else OpenAfter(k=3, n=5)
 
     @field_validator("key")
     @classmethod

@@ -74,13 +74,18 @@ SECTIONS = (
         "The event time; the name of the field alone is enough: `time: ts` is `{field: ts}`.",
     ),
     ("pipelines.NAME.detector", "Detector", "What is normal, and how far is too far."),
+    (
+        "pipelines.NAME.detector.parts",
+        "Parts",
+        "Parts of the default detector; see [The default detector](detector.md).",
+    ),
     ("pipelines.NAME.detector.covariance", "Covariance", "How the covariance is kept well-behaved."),
     ("pipelines.NAME.detector.threshold", "Threshold", "From which distance on a record is an anomaly."),
     ("pipelines.NAME.alert", "Alerting", "From anomalies to alerts: one for each episode."),
     (
         "pipelines.NAME.alert.open_after",
         "OpenAfter",
-        "Usually written as text: `3 of 5`, which is the default. A number alone, `4`, means 4 of 4.",
+        "Usually written as text: `3 of 5`. A number alone, `4`, means 4 of 4.",
     ),
     (
         "pipelines.NAME.alert.severity",
