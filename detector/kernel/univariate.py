@@ -193,6 +193,7 @@ def start_anew(row, size, plan, seasonal, told, terms, gain):  # type: ignore[no
         return
     origin = row[ORIGIN]
     begin(row)
+    row[HEARD] = clock[size - 1]
     number = 0.0
     for i in range(size):
         if weights[i] > 0.0:
