@@ -18,12 +18,20 @@ from detector.reference import point as points
 from detector.settings import Detector, OpenAfter
 from detector.verdict import excess
 from detector.verdict.radius import f_radius
-from detector.verdict.rule import Rule, distance_rule, single_rule, student_rule, widening
+from detector.verdict.rule import (
+    Rule,
+    distance_rule,
+    single_rule,
+    student_rule,
+    univariate_rule,
+    widening,
+)
 
 _OPENING = OpenAfter(k=3, n=5)
 _LEARN = {"all": plan.ALL, "gated": plan.GATE, "never": plan.NEVER}
 _FORMS = {"auto": plan.AUTO, "series": plan.SERIES, "iid": plan.INDEPENDENT}
-_MEMORY = 14_000  # records, half-life of the default detector
+_MEMORY = 14_000  # records, half-life of the default detector,
+_MEMORY_ALONE = 2_000  # and of a single column
 _START, _START_PER_COLUMN = 48, 5  # records of the robust start
 _TRUSTED, _TRUSTED_PER_COLUMN = 8000, 200  # records of the trusted window
 _EVERY, _PER_HALF_LIFE = 32, 16  # records between two looks at the model, less where it forgets fast
@@ -120,6 +128,8 @@ class Model:
         self.distance: Distance = distance(settings.distance)
         full = self.distance.function is None
         self._kernel = "distance" if not full else "mahalanobis" if settings.plain else "default"
+        if self._kernel == "default" and d == 1 and context == 0 and settings.alone:
+            self._kernel = "univariate"
         # Only the loop that is needed: to load a compiled one takes a fifth of a second.
         self._run = import_module(f"detector.kernel.{self._kernel}").run
         self._parts, self._width = self._laid_out()
@@ -133,17 +143,17 @@ class Model:
 
     def _laid_out(self) -> tuple[plan.Parts | None, int]:
         settings, d = self.settings, self.d
+        if self._kernel == "univariate":
+            width: int = import_module("detector.kernel.univariate").START
+            return None, width + 2 * self._start
         if self._kernel != "default":
             return None, row.HEAD + row.chart_width(d, full=self._kernel == "mahalanobis")
-        wanted = settings.parts.robust_start
-        usual = 0 if settings.mode == "iid" or d > _MOST_COLUMNS else max(_START, _START_PER_COLUMN * d)
-        start = usual if wanted == "auto" else wanted
         return plan.lay_out(
             d,
             _FORMS[settings.mode],
             hold=settings.parts.hold and settings.learning != "all",
             quarantine=settings.parts.quarantine,
-            start=start,
+            start=self._start,
         )
 
     def _put_last(self, fixed: Floats | None) -> points.Point:
@@ -154,10 +164,21 @@ class Model:
         self._width += points.width(kind, self.d)
         return points.Point(kind, at, np.empty(0) if fixed is None else fixed)
 
+    @property
+    def _start(self) -> int:
+        """Records of the robust start."""
+        wanted = self.settings.parts.robust_start
+        usual = (
+            0
+            if self.settings.mode == "iid" or self.d > _MOST_COLUMNS
+            else max(_START, _START_PER_COLUMN * self.d)
+        )
+        return usual if wanted == "auto" else wanted
+
     def _planned(self, context: int) -> plan.Plan:
         settings, memory, shrink = self.settings, self.settings.memory, self.settings.covariance.shrink
         if memory == "auto":
-            memory = None if settings.plain else _MEMORY
+            memory = {"default": _MEMORY, "univariate": _MEMORY_ALONE}.get(self._kernel)
         return plan.Plan(
             warmup=self.warmup,
             mode=_LEARN[settings.learning],
@@ -176,6 +197,8 @@ class Model:
         if self._kernel == "default":
             rules = student_rule(threshold, opening, d), single_rule(threshold, opening, d)
             return rules, widening(threshold, d, root=False)
+        if self._kernel == "univariate":
+            return (univariate_rule(threshold, opening),), np.ones(1)
         whitened = self._kernel == "mahalanobis"
         central = self._point.kind != points.FIXED
         rule = distance_rule(threshold, opening, d, whitened=whitened, central=central)
@@ -212,6 +235,7 @@ class Model:
     def meaning(self) -> list[object]:
         """What tells one kind of row from another."""
         kind = [row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p]
+        kind += [self._start] if self._kernel == "univariate" else []
         point = [self._point.kind] if points.width(self._point.kind, self.d) else []
         window, trusted = self._moves.window, self._moves.trusted
         return kind + point + (["shift", window] if window else []) + (["watch"] if trusted else [])
@@ -224,6 +248,9 @@ class Model:
     def begin_live(self, rows: Floats) -> None:
         """Let each model's next record come right after its last one, whatever the time between."""
         rows[:, row.CLOCK] = -np.inf
+        if self._kernel == "univariate":
+            rows[:, [row.EXCESS + excess.CLOCK, import_module("detector.kernel.univariate").HEARD]] = np.inf
+            return
         # Nothing is later than infinity: no time has passed since, until the next record writes its own.
         charts = {row.HEAD, self._parts.single} if self._parts else {row.HEAD}
         rows[:, [row.EXCESS + excess.CLOCK, *(chart + row.LEARN_CLOCK for chart in charts)]] = np.inf
@@ -277,13 +304,18 @@ class Model:
         asked = np.zeros(n, np.bool_) if explain is None else explain
         how = self._plan._replace(mode=plan.FROZEN) if frozen else self._plan
         arguments: list[object] = [rows, slots, X, clock, how]
-        arguments.append(self._parts if self._kernel == "default" else self._point)
+        if self._kernel == "univariate":
+            arguments += [self._start, self.settings.parts.season]
+        else:
+            arguments.append(self._parts if self._kernel == "default" else self._point)
         if self._kernel == "distance":
             arguments = [self.distance.function, self.distance.p, *arguments]
+        arguments += [*self._rules, self._widen, asked, out, anomaly, *why]
         looks = n if (self._moves.window or self._moves.trusted) and not frozen else 0
         told, why_moved = np.full((looks, 6), np.nan), np.empty((looks, 2, 5, self.d))
-        arguments += [*self._rules, self._widen, asked, out, anomaly, *why]
-        self._run(*arguments, self._moves, self._radius, told, why_moved)
+        if self._kernel != "univariate":
+            arguments += [self._moves, self._radius, told, why_moved]
+        self._run(*arguments)
         score, threshold, p = out.T.copy()
         level = score / threshold
         below = np.nextafter(1.0, 0.0)  # rounding must not contradict the verdict

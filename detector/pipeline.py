@@ -95,7 +95,7 @@ class Pipeline:
             settings.detector,
             len(self.vector),
             self.vector.context,
-            settings.alert.open_after,
+            settings.opening,
             self.vector.point(fixed) if fixed else None,
         )
         self._extra = self.model.width
@@ -168,7 +168,9 @@ class Pipeline:
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
         scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked))
         told += self.moves.follow(self.pool, slots, scores.moved, now, record)
-        events = episodes.follow(rows, slots, scores.level, now, record, self.settings.alert)
+        events = episodes.follow(
+            rows, slots, scores.level, now, record, self.settings.alert, self.settings.opening
+        )
         told += self._alerts(events, slots, X, now, record, scores)
         if self._drift is not None:
             told += self._drift.follow(rows, slots, self.pool.key, scores.score, scores.level, now, record)

@@ -188,11 +188,6 @@ class Record(Settings):
         return self.context.tz or (self.time.tz if self.time else "UTC")
 
     @property
-    def fields(self) -> tuple[Feature, ...]:
-        """Everything that is read from a record: context first, then what is judged."""
-        return (*self.context.features, *self.features)
-
-    @property
     def explained(self) -> bool:
         """There is context: something that explains a record and is not judged."""
         context = self.context
@@ -310,6 +305,9 @@ class Parts(Settings):
         default="auto",
         description="so many first records are searched for faults, which are then not learned; 0 = off; "
         "auto = 48, or 5 per feature, for a series of up to 20 features",
+    )
+    season: bool = Field(
+        default=True, description="take the course of day and week out of a single column that has times"
     )
 
 
@@ -496,6 +494,11 @@ class Detector(Settings):
         return self
 
     @property
+    def alone(self) -> bool:
+        """Whether a single column is judged by its own past: that form knows no shift and no drift."""
+        return not (self.plain or self.mode == "iid" or self.shift.window or self.watch.on)
+
+    @property
     def plain(self) -> bool:
         """One chart and nothing else."""
         return self.mode == "plain" or self.distance != "mahalanobis" or not self.reference.is_mean
@@ -549,8 +552,10 @@ class OpenAfter(Settings):
 class Alerting(Settings):
     """From anomalies to alerts: one per episode."""
 
-    open_after: OpenAfter = Field(
-        default=OpenAfter(k=3, n=5), description="anomalies among the last records: 3 of 5"
+    open_after: Literal["auto"] | OpenAfter = Field(
+        default="auto",
+        description="anomalies among the last records, as 3 of 5; auto = 3 of 5, but 1 for a single feature "
+        "and for mode iid",
     )
     close_after: int = Field(default=10, ge=1, description="calm records in a row that close an episode")
     close_ratio: float = Field(default=0.8, gt=0, le=1, description="calm = level below this")
@@ -626,6 +631,14 @@ class Pipeline(Settings):
             timezone=record.time.tz if record.time else "UTC",
             key=self.key,
         )
+
+    @property
+    def opening(self) -> OpenAfter:
+        """When an alert opens: single records matter where no others say the same."""
+        if self.alert.open_after != "auto":
+            return self.alert.open_after
+        single = len(self.record.features) == 1 and not self.record.explained and self.detector.alone
+        return OpenAfter(k=1, n=1) if single or self.detector.mode == "iid" else OpenAfter(k=3, n=5)
 
     @field_validator("key")
     @classmethod

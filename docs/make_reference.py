@@ -113,7 +113,7 @@ SECTIONS = (
     (
         "pipelines.NAME.alert.open_after",
         "OpenAfter",
-        "Usually written as text: `3 of 5`, which is the default. A number alone, `4`, means 4 of 4.",
+        "Usually written as text: `3 of 5`. A number alone, `4`, means 4 of 4.",
     ),
     (
         "pipelines.NAME.alert.severity",

@@ -27,6 +27,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "iid": {"detector": {"mode": "iid"}},
     "series": {"detector": {"mode": "series"}},
     "without-parts": {"detector": {"parts": {"hold": False, "quarantine": 0, "robust_start": 0}}},
+    "one-column": {"features": ["pressure"]},
+    "one-column-half-life-5-minutes": {"features": ["flow"], "detector": {"memory": "5m"}},
     "alerts-a-day": {"detector": {"threshold": {"value": "0.1 % or 20 per day"}}},
     "radius": {"detector": {"threshold": {"kind": "radius", "value": "2 %"}}},
     "remembering-features": {

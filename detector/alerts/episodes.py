@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detector.contracts import Floats
 from detector.jit import Floats1, Floats2, Ints1, jit
 from detector.row import CALM, EPISODES, NOTICE, OPEN, OPENED, OPENED_RECORD, PEAK, RECENT
-from detector.settings import Alerting
+from detector.settings import Alerting, OpenAfter
 
 NOTHING, OPENS, WORSE, REPEAT, CLOSES = 0, 1, 2, 3, 4
 """What a record does to the episode of its model."""
@@ -60,7 +60,13 @@ def _follow(rows, slots, level, clock, record, k, n, close_after, close_ratio, r
 
 
 def follow(
-    rows: Floats, slots: NDArray[np.int64], level: Floats, clock: Floats, record: Floats, settings: Alerting
+    rows: Floats,
+    slots: NDArray[np.int64],
+    level: Floats,
+    clock: Floats,
+    record: Floats,
+    settings: Alerting,
+    opening: OpenAfter,
 ) -> NDArray[np.int64]:
     """Return what each record does to the episode of its model, and note it in the models' rows.
 
@@ -71,7 +77,9 @@ def follow(
     slots, level, clock, record : ndarray of shape (n,)
         Model, level (NaN = silent), stream's time and number of each record.
     settings : Alerting
-        When to open, close and repeat.
+        When to close and repeat.
+    opening : OpenAfter
+        When to open.
 
     Returns
     -------
@@ -80,7 +88,7 @@ def follow(
     """
     events = np.empty(len(level), np.int64)
     _follow(
-        rows, slots, level, clock, record, settings.open_after.k, settings.open_after.n,
+        rows, slots, level, clock, record, opening.k, opening.n,
         settings.close_after, settings.close_ratio, settings.repeat_every or 0.0, events,
     )  # fmt: skip
     return events

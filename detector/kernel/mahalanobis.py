@@ -30,8 +30,8 @@ def equivalent(q, k, d):  # type: ignore[no-untyped-def]
 
 @jit((*IN, PLAN, points.POINT, RULE, Floats1, *OUT, *MOVES))
 def run(  # type: ignore[no-untyped-def]
-    rows, slots, X, clock, plan, point, rule, widen, asked, out, anomalies, values, shares, expected, sd, moves,
-    radius, told, why,
+    rows, slots, X, clock, plan, point, rule, widen, asked, out, anomalies, values, shares, expected, sd,
+    moves, radius, told, why,
 ):  # fmt: skip
     """Score, judge and learn every record of X against the model in its row.
 

@@ -62,7 +62,7 @@ class Cell:
 def grid(base: Settings) -> Iterator[tuple[Threshold, OpenAfter, Settings]]:
     """Yield the settings around those of a configuration, these included, then other kinds of threshold."""
     parts = {name: getattr(base, name) for name in Settings.model_fields}
-    used, open_after = base.detector.threshold, base.alert.open_after
+    used, open_after = base.detector.threshold, base.opening
     cells = [(threshold, size) for threshold in _thresholds(used) for size in _open_after(open_after)]
     for threshold, size in [*cells, *((other, open_after) for other in _other_kinds(used))]:
         detector = base.detector.model_copy(update={"threshold": threshold})
@@ -130,7 +130,7 @@ def sweep(history: History, costs: Costs | None, advance: Advance = lambda _: No
             Cell(
                 threshold=written(threshold),
                 open_after=f"{open_after.k} of {open_after.n}",
-                used=threshold == base.detector.threshold and open_after == base.alert.open_after,
+                used=threshold == base.detector.threshold and open_after == base.opening,
                 outcome=result,
                 alerts=trace.rate(result.alerts),
                 false=trace.rate(result.false) if trace.truth is not None else float("nan"),

@@ -78,9 +78,11 @@ REACH = 2.5  # standard deviations that a score may lie above the level at most 
 TRIED = 300.0  # records that theory of level and spread is worth
 ROW_SHARE, ROW_EXCESS = 0.04, 1.2  # the guesses: share of records above u and their mean excess,
 OPENING_SHARE, OPENING_EXCESS = 0.002, 0.5  # between what Gaussian and t5 records show
+MIXED_SHARE = 0.006  # and where single spikes open alerts
 YOUNG = 200.0  # records from which on a run is put aside
 COUNTS = 5.0  # of a run, so many records count at least,
 RUNS = 3.0  # or so many times the mean run,
+MIXED_RUNS = 10.0  # the same where single spikes and slow waves make the runs,
 MOST_COUNT = 200.0  # but never more than so many
 APART = 10.0  # records below u that part two runs
 UNGUIDED = 50.0  # records before there is a threshold where no theory helps
@@ -205,7 +207,8 @@ def begin(state, rule, score, clock):  # type: ignore[no-untyped-def]
 def put_aside(state, rule, score, patience):  # type: ignore[no-untyped-def]
     """Note a record above u, of which it is not known yet whether it belongs to a fault."""
     state[RUN] += 1.0
-    counts = min(max(COUNTS, RUNS * state[ROWS] / max(state[CLUSTERS], 1.0)), MOST_COUNT)
+    runs = RUNS if rule.steady == 0.0 else MIXED_RUNS
+    counts = min(max(COUNTS, runs * state[ROWS] / max(state[CLUSTERS], 1.0)), MOST_COUNT)
     if state[RUN] > counts and state[SEEN] >= YOUNG:
         if state[RUN] > patience:
             restart(state)
@@ -292,7 +295,7 @@ def find_base(state, rule):  # type: ignore[no-untyped-def]
     """Work out u and the unit of excesses."""
     level, unit = state[LEVEL], max(state[SPREAD], 1e-3 * state[LEVEL])
     if rule.level > 0.0:
-        own = state[SEEN] / (state[SEEN] + TRIED)
+        own = state[SEEN] / (state[SEEN] + TRIED) if rule.steady == 0.0 else 0.0
         level = rule.level * max(level / rule.level, 1e-3) ** own
         unit = rule.spread * max(unit / rule.spread, 1e-2) ** own
     state[UNIT] = max(unit, 1e-300)
@@ -336,9 +339,10 @@ def budget_excess(state, rule):  # type: ignore[no-untyped-def]
         nearest = pareto.excess_at(state[SHARE], state[SCALE], state[SHAPE], rule.share)
         state[MOST_ROW] = 2.0 * (nearest + state[SCALE])
     if rule.per_second > 0.0:
+        mixed = rule.steady > 0.0
         share, scale, shape = pareto.fit(
             state[OPENINGS], state[OPENING_SUM], state[OPENING_SQUARES], state[WATCHED], state[OPENINGS],
-            OPENING_SHARE, OPENING_EXCESS,
+            MIXED_SHARE if mixed else OPENING_SHARE, ROW_EXCESS if mixed else OPENING_EXCESS,
         )  # fmt: skip
         excess = pareto.excess_at(share, scale, shape, max(rule.per_second * state[INTERVAL], LEAST_RATE))
         state[MOST_OPENING] = 2.0 * (excess + scale)

@@ -25,6 +25,8 @@ _KINDS = {
 }  # fmt: skip
 
 TERM_MEAN, TERM_SD = 0.04675224, 0.06223925
+_BLOCK, _CHARTS = 100, 3  # of the score of a single column;
+ALONE_LEVEL, ALONE_SPREAD = 0.1, 0.4  # its size on calm records, of noise and of walks alike
 SPAN = 8  # records that the open rule can look back in a budget of alerts
 
 
@@ -49,6 +51,8 @@ class Rule(NamedTuple):
         An alert opens after k anomalies among n records.
     root : float
         1 = the tail is that of the score's root: for a product of two distances.
+    steady : float
+        1 = level and spread are those of theory for good: the score is on the same scale in every stream.
     """
 
     kind: int
@@ -61,6 +65,7 @@ class Rule(NamedTuple):
     k: int
     n: int
     root: float = 0.0
+    steady: float = 0.0
 
 
 def student_rule(threshold: Threshold, opening: OpenAfter, d: int) -> Rule:
@@ -77,6 +82,18 @@ def single_rule(threshold: Threshold, opening: OpenAfter, d: int) -> Rule:
     """Return the rule for the score of independent rows, which no theory tells."""
     normal = float(special.ndtri(1.0 - (threshold.share or 0.5)))
     return _rule(threshold, opening, 0.0, 0.0, normal)._replace(root=1.0)
+
+
+def univariate_rule(threshold: Threshold, opening: OpenAfter) -> Rule:
+    """Return the rule for the score of a single column.
+
+    By theory the blocks' highest follow Gumbel's distribution: of n records in a block, exp(-γ - gπ/√6) / n
+    lie g spreads above the mean highest, on each of three charts.
+    """
+    share = threshold.share or 0.5
+    radius = -(math.log(share * _BLOCK / _CHARTS) + np.euler_gamma) * math.sqrt(6.0) / math.pi
+    rule = _rule(threshold, opening, ALONE_LEVEL, ALONE_SPREAD, max(radius, 0.0))
+    return rule._replace(kind=FIXED if rule.kind == RADIUS else rule.kind, steady=1.0)
 
 
 def distance_rule(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detector import row
 from detector.alerts.episodes import CLOSES, NOTHING, OPENS, REPEAT, WORSE, follow
-from detector.settings import Alerting
+from detector.settings import Alerting, OpenAfter
 from tests.streams import batch, messy, pipeline
 
 NAMES = {NOTHING: ".", OPENS: "O", WORSE: "W", REPEAT: "R", CLOSES: "C"}
@@ -20,6 +20,7 @@ NAMES = {NOTHING: ".", OPENS: "O", WORSE: "W", REPEAT: "R", CLOSES: "C"}
 def events(level: list[float], clock: list[float] | None = None, **alert: Any) -> str:
     """What each record does, one letter a record."""
     n = len(level)
+    opening = OpenAfter.model_validate(alert.pop("open_after", "3 of 5"))
     rows = np.zeros((1, row.HEAD))
     numbers = np.arange(1.0, n + 1)
     out = follow(
@@ -29,6 +30,7 @@ def events(level: list[float], clock: list[float] | None = None, **alert: Any) -
         numbers if clock is None else np.array(clock, float),
         numbers,
         Alerting.model_validate(alert),
+        opening,
     )
     return "".join(NAMES[event] for event in out.tolist())
 
