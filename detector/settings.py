@@ -188,8 +188,13 @@ class Record(Settings):
         return self.context.tz or (self.time.tz if self.time else "UTC")
 
     @property
+    def fields(self) -> tuple[Feature, ...]:
+        """Everything that is read from a record: context first, then what is judged."""
+        return (*self.context.features, *self.features)
+
+    @property
     def explained(self) -> bool:
-        """There is context: something that explains a record and is not judged."""
+        """Whether there is context: something that explains a record and is not judged."""
         context = self.context
         lagged = context.lags or any(feature.lags for feature in self.features)
         return bool(context.features or context.hour_of_day or context.day_of_week or lagged)
