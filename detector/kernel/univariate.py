@@ -52,7 +52,7 @@ HEIGHT_BOUND, BOUND = 12.0, 4.0
 SEASON_BOUND = 8.0  # the season sees no more of a record
 SHARP = 3.0  # how sharply a record below the blocks' highest fades
 LARGEST = 1e100
-PLAIN = 0.8  # a height that stands out so much, compared with the others, is the reason: it needs no words
+PLAIN = 0.8  # times what stands out most: a height from here on is the reason, as the plainest one
 OUTLYING = 6.0  # of the median deviation from the median, as of a normal distribution: a fault of the start
 
 
@@ -183,7 +183,7 @@ def graded(score):  # type: ignore[no-untyped-def]
 
 @jit()
 def start_anew(row, size, plan, seasonal, told, terms, gain):  # type: ignore[no-untyped-def]
-    """Learn the start again without its faults, if it held any; a long run of them is a state of its."""
+    """Learn the start again without its faults, if it held any; a long run is a state of the series."""
     x, clock = row[START : START + size].copy(), row[START + size : START + 2 * size]
     middle = np.median(x)
     most = OUTLYING * 1.4826 * np.median(np.abs(x - middle))
@@ -264,7 +264,7 @@ def run(  # type: ignore[no-untyped-def]
         if math.isnan(row[ORIGIN]) and learnable:
             row[ORIGIN] = X[i, 0]
         warm = number <= plan.warmup
-        x = X[i, 0] - row[ORIGIN]
+        x = X[i, 0] - row[ORIGIN] if not math.isnan(row[ORIGIN]) else 0.0
         raw, farthest = step(
             row, x, clock[i], clock[i] - row[HEARD], number, learnable and (warm or plan.mode != NEVER),
             plan, seasonal, told, terms, gain,

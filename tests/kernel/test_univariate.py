@@ -64,14 +64,26 @@ def test_the_scale_of_the_values_does_not_matter() -> None:
         np.testing.assert_allclose(level(scaled)[200:], level(x)[200:], rtol=1e-4)
 
 
-@pytest.mark.parametrize("glitch", [1e9, -1e9, 1e200, -1e308])
-@pytest.mark.parametrize("at", [0, 3, 30, 2000])
-def test_a_glitch_does_not_blind_it(glitch: float, at: int) -> None:
+@pytest.mark.parametrize(
+    ("glitch", "at", "start"),
+    [
+        *((glitch, at, 48) for glitch in (1e9, -1e9, 1e200, -1e308) for at in (0, 3, 30, 2000)),
+        (1e200, 0, 0),
+        (-1e308, 0, 0),
+    ],
+)
+def test_a_glitch_does_not_blind_it(glitch: float, at: int, start: int) -> None:
     x = noise(4000) + 20
     x[at] = glitch
     x[3900] += 10.0
-    scores = One(1, mode="auto").run(x[:, None], clock(len(x)))
+    one = One(1, mode="auto", parts={"robust_start": start})
+    scores = one.run(x[:, None], clock(len(x)))
     assert np.isfinite(scores.score).all()
+    charts = one.row[univariate.ORIGIN : univariate.START]
+    assert np.isfinite(charts).all()
+    assert (
+        charts[univariate.CHARTS - univariate.ORIGIN + univariate.BLOCKS :: univariate.CHART][:3] > 0
+    ).all()
     assert scores.anomaly[3900]
     assert scores.anomaly[3000:3900].mean() < 0.01
 
