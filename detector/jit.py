@@ -70,7 +70,7 @@ def jit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
             if not _warned:
                 _warned = True
                 warnings.warn(
-                    "no writable place for compiled code; every start compiles anew (about 20 s). "
+                    "no writable place for compiled code; every start compiles anew (about a minute). "
                     "Set NUMBA_CACHE_DIR to a writable directory.",
                     UserWarning,
                     stacklevel=2,

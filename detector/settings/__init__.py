@@ -1,0 +1,50 @@
+"""Every setting of the deciding side, with its default: the one place where a default is written.
+
+`detector.config` reads them from ``config.yaml``; Python users pass them directly. The text forms
+(``30s``, ``0.1 %``, ``3 of 5``) are understood by the types themselves, so both ways in mean the same;
+what comes out is plain numbers: seconds, and shares in 0..1. The JSON Schema of these models
+describes what may be written, not what comes out.
+"""
+
+from __future__ import annotations
+
+from detector.settings.base import Settings
+from detector.settings.detector import (
+    LEAST_WINDOW,
+    Covariance,
+    Detector,
+    Drift,
+    Parts,
+    Reference,
+    Shift,
+    Threshold,
+    Warmup,
+    Watch,
+)
+from detector.settings.pipeline import Alerting, Limits, OpenAfter, Pipeline, Severity
+from detector.settings.record import MOST_LAGS, Context, Feature, Missing, Record, Time
+
+__all__ = [
+    "LEAST_WINDOW",
+    "MOST_LAGS",
+    "Alerting",
+    "Context",
+    "Covariance",
+    "Detector",
+    "Drift",
+    "Feature",
+    "Limits",
+    "Missing",
+    "OpenAfter",
+    "Parts",
+    "Pipeline",
+    "Record",
+    "Reference",
+    "Settings",
+    "Severity",
+    "Shift",
+    "Threshold",
+    "Time",
+    "Warmup",
+    "Watch",
+]

@@ -1,0 +1,326 @@
+"""What is normal, and how far is too far."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from detector.settings.base import Settings
+from detector.written import Limit, Memory, Part, read_budget
+
+LEAST_WINDOW = 10  # records whose mean is nearly normal
+
+
+class Covariance(Settings):
+    """How the covariance is kept well-behaved."""
+
+    shrink: Literal["auto", "off"] | Annotated[float, Field(ge=0)] = Field(
+        default="auto",
+        description="pull towards uncorrelated features, as strong as this many records; "
+        "auto = features + 1, half as much again in the default detector",
+    )
+    floor: float = Field(
+        default=1e-4, ge=0, lt=1, description="least standard deviation, as a part of the feature's range"
+    )
+
+
+class Reference(Settings):
+    """What the distance is measured from; the cloud about it is learned whatever this is."""
+
+    short_form = ({"enum": ["mean", "median", "geometric_median", "trimmed", "medoid", "frozen"]},)
+
+    kind: Literal["mean", "median", "geometric_median", "trimmed", "medoid", "fixed", "frozen"] = Field(
+        default="mean",
+        description="mean; frozen: the mean as the warm-up left it, nothing is learned after it; with one "
+        "plain chart also median: of each feature; geometric_median: of all together; trimmed: mean "
+        "of the nearest three quarters; medoid: the most typical of 32 records; fixed: values",
+    )
+    values: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        default={}, description="for fixed: the value of each feature, as records have it"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Reference:
+        if self.kind == "fixed" and not self.values:
+            raise ValueError(
+                "a fixed reference needs a value of each feature; write {kind: fixed, values: {flow: 3.2}}"
+            )
+        if self.kind != "fixed" and self.values:
+            raise ValueError(
+                f"values are for fixed, {self.kind} is learned; leave out values or kind: {self.kind}"
+            )
+        return self
+
+    @property
+    def is_mean(self) -> bool:
+        """A running mean, or one that runs no more."""
+        return self.kind in ("mean", "frozen")
+
+
+class Threshold(Settings):
+    """From which score on a record is an anomaly."""
+
+    kind: Literal["false_alarm_rate", "radius", "quantile", "chi2_p", "farthest", "fixed"] = Field(
+        default="false_alarm_rate",
+        description="false_alarm_rate: kept by the tail of past scores; radius: by theory, wider while "
+        "young; chi2_p: by theory; quantile: of past scores; farthest: value times the largest score of the "
+        "warm-up; fixed: value itself",
+    )
+    value: Limit = Field(
+        default=0.001,
+        description="share of normal records that may be flagged, as 0.1 %; for false_alarm_rate also "
+        "alerts, as 1 per day, or both, as 0.1 % or 1 per day: what allows more counts",
+        json_schema_extra={"default": "0.1 %"},
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Threshold:
+        if self.kind in ("fixed", "farthest"):
+            if isinstance(self.value, str):
+                raise ValueError(f"value: {self.kind} takes a number, not {self.value!r}")
+        elif self.kind != "false_alarm_rate" and isinstance(self.value, str):
+            raise ValueError(f"value: {self.kind} takes a share, as 0.1 %, not {self.value!r}")
+        elif not isinstance(self.value, str) and not self.value < 1:
+            raise ValueError(f"value: a share must be less than 1 (100 %), not {self.value:g}")
+        return self
+
+    @property
+    def share(self) -> float:
+        """Share of normal records that may be flagged; 0 = not stated."""
+        if self.kind in ("fixed", "farthest"):
+            return 0.0
+        return read_budget(self.value)[0] if isinstance(self.value, str) else self.value
+
+    @property
+    def per_second(self) -> float:
+        """Alerts that may be opened, per second of the stream's time; 0 = not stated."""
+        return read_budget(self.value)[1] if isinstance(self.value, str) else 0.0
+
+
+class Parts(Settings):
+    """Parts of the default detector that can be switched; docs/detector.md says what each is worth."""
+
+    hold: bool = Field(default=True, description="learn nothing while an excursion lasts")
+    quarantine: int = Field(
+        default=32, ge=0, le=1000, description="records that wait before they are learned; 0 = none"
+    )
+    robust_start: Literal["auto"] | Annotated[int, Field(ge=0, le=2000)] = Field(
+        default="auto",
+        description="so many first records are searched for faults, which are then not learned; 0 = off; "
+        "auto = 48, or 5 per feature, for a series of up to 20 features",
+    )
+    season: bool = Field(
+        default=True, description="take the course of day and week out of a single column that has times"
+    )
+
+
+class Shift(Settings):
+    """Whether the group has moved: the mean of a window of records against what such means usually are."""
+
+    short_form = ({"type": "integer", "minimum": 0},)
+
+    window: int = Field(default=0, ge=0, description="records of a window, as 200; 0 = off")
+    rate: Part = Field(
+        default=1e-4,
+        gt=0,
+        lt=1,
+        description="share of windows of a stream that stays as it is which may be told all the same",
+        json_schema_extra={"default": "0.01 %"},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"window": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _a_mean(self) -> Shift:
+        if 0 < self.window < LEAST_WINDOW:
+            raise ValueError(
+                f"window: {self.window} records are no group; write {LEAST_WINDOW} or more, or 0"
+            )
+        return self
+
+
+class Watch(Settings):
+    """Whether the model has drifted: what it says now against what it said in a trusted window."""
+
+    short_form = (
+        {"type": "integer", "minimum": 0},
+        {"const": "auto"},
+    )
+
+    trusted: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="records after the warm-up that are trusted: what the model is then is what it is "
+        "compared with; auto = 8000, or 200 per feature; 0 = off",
+    )
+    growth: float = Field(default=2.0, gt=1, description="times the variance, in any direction, are a drift")
+    distance: float = Field(
+        default=1.0, gt=0, description="standard deviations between the means, as Mahalanobis, are a drift"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        short = value == "auto" or (isinstance(value, int) and not isinstance(value, bool))
+        return {"trusted": value} if short else value
+
+    threshold: float = Field(
+        default=1.4, gt=1, description="times the threshold are a drift, where it follows the scores"
+    )
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is watched."""
+        return self.trusted != 0
+
+
+class Warmup(Settings):
+    """What comes before the first verdict."""
+
+    short_form = (
+        {"const": "auto"},
+        {"type": "integer", "minimum": 1},
+    )
+
+    records: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        default="auto", description="records per key before the first verdict, those of the history counted"
+    )
+    history: str = Field(
+        default="",
+        alias="from",
+        description="a file of earlier records, learned before the first live one: CSV, JSON Lines, .npz, "
+        "also .gz",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {"records": value}
+
+    @field_validator("history")
+    @classmethod
+    def _absolute(cls, value: str, info: ValidationInfo) -> str:
+        base: Path | None = (info.context or {}).get("base")
+        return os.path.normpath(base / value) if value and base else value
+
+
+class Drift(Settings):
+    """A drift detector of river that watches the scores; its parameters are called as there."""
+
+    short_form = ({"enum": ["page_hinkley", "adwin"]},)
+
+    test: Literal["page_hinkley", "adwin"] = Field(description="which detector")
+    delta: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="page_hinkley: smaller moves do not count, in standard deviations of the score, default "
+        "0.5; adwin: significance, default 0.002",
+    )
+    threshold: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="page_hinkley: how much has to add up over means of 32 scores, default 12"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"test": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Drift:
+        if self.test == "adwin":
+            if self.threshold is not None:
+                raise ValueError("threshold: adwin has none; leave it out, or use delta")
+            if self.delta is not None and self.delta >= 1:
+                raise ValueError(f"delta: a significance is less than 1, not {self.delta:g}")
+        return self
+
+
+class Detector(Settings):
+    """What is normal, and how far is too far."""
+
+    mode: Literal["auto", "series", "iid", "plain"] = Field(
+        default="auto",
+        description="series: records hang together; iid: each row for itself; auto finds out; "
+        "plain: one chart of the distance below, nothing else",
+    )
+    distance: str = Field(
+        default="mahalanobis", description="see `kyori schema` for the list; all but mahalanobis are plain"
+    )
+    reference: Reference = Field(
+        default=Reference(),
+        description="what the distance is measured from; all but mean and frozen are plain",
+    )
+    parts: Parts = Field(default=Parts(), description="parts of the default detector")
+    memory: Memory = Field(
+        default="auto",
+        description="half-life of what is learned: forever, 2000 records, 7d; auto = 14000 records, "
+        "for plain forever",
+    )
+    covariance: Covariance = Field(
+        default=Covariance(), description="how the covariance is kept well-behaved"
+    )
+    warmup: Warmup = Field(
+        default=Warmup(), description="records per key before the first verdict, and a history to begin with"
+    )
+    learn_from: Literal["gated", "all", "never"] = Field(
+        default="gated", description="gated: not from anomalies"
+    )
+    accept_shift_after: int = Field(
+        default=500, ge=1, description="so many anomalies in a row are a new normal, and are learned"
+    )
+    threshold: Threshold = Field(
+        default=Threshold(), description="from which score on a record is an anomaly"
+    )
+    shift: Shift = Field(
+        default=Shift(), description="alerts of a group that has moved, as 200 for windows of 200 records"
+    )
+    watch: Watch = Field(default=Watch(), description="alerts of a model that has drifted, as auto")
+    drift: Drift | None = Field(
+        default=None, description="a notice when the scores as a whole have moved; default: none"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Detector:
+        if self.watch.on and self.distance != "mahalanobis":
+            raise ValueError(
+                f"watch compares covariances, and {self.distance} keeps none; use mahalanobis, or leave out "
+                "watch"
+            )
+        if self.mode in ("series", "iid") and self.distance != "mahalanobis":
+            raise ValueError(
+                f"mode: {self.mode} measures by mahalanobis, not {self.distance}; leave out mode or distance"
+            )
+        if self.mode in ("series", "iid") and not self.reference.is_mean:
+            raise ValueError(
+                f"mode: {self.mode} measures from the mean, not from reference: {self.reference.kind}; leave "
+                "out mode or reference"
+            )
+        if self.reference.kind == "frozen" and self.learn_from == "all":
+            raise ValueError(
+                "reference: frozen learns nothing after the warm-up, learn_from: all everything; choose one"
+            )
+        return self
+
+    @property
+    def alone(self) -> bool:
+        """Whether a single column is judged by its own past: that form knows no shift and no drift."""
+        return not (self.plain or self.mode == "iid" or self.shift.window or self.watch.on)
+
+    @property
+    def plain(self) -> bool:
+        """One chart and nothing else."""
+        return self.mode == "plain" or self.distance != "mahalanobis" or not self.reference.is_mean
+
+    @property
+    def learning(self) -> Literal["gated", "all", "never"]:
+        """What is learned after the warm-up."""
+        return "never" if self.reference.kind == "frozen" else self.learn_from

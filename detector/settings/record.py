@@ -1,0 +1,172 @@
+"""From a record to a vector: features, time, context, what is missing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from detector.settings.base import Settings
+from detector.written import Duration, Interval, Part, Run, Zone
+
+MOST_LAGS = 50
+
+
+class Feature(Settings):
+    """One column of the vector: a field of the record, and what is done to it before it counts."""
+
+    short_form = ({"type": "string", "minLength": 1},)
+
+    name: str = Field(min_length=1, description="how alerts call it")
+    field: str = Field(default="", description="field of the record; dots read nested JSON. Default: name")
+    unit: str = Field(default="", description="shown in alerts")
+    valid: tuple[float, float] | None = Field(
+        default=None, description="[lowest, highest] possible value; what lies outside is treated as missing"
+    )
+    log: bool = Field(default=False, description="use the logarithm; a value <= 0 is treated as missing")
+    difference: bool = Field(
+        default=False, description="use the change since the record before, for counters"
+    )
+    smooth: int = Field(default=1, ge=1, description="exponential smoothing over about so many records")
+    lags: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_LAGS,
+        description="its values so many records before are context; default: context.lags",
+    )
+    direction: Literal["both", "above", "below"] = Field(
+        default="both", description="only a value above, or below, what was expected may alert"
+    )
+    ignore_below: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="a smaller deviation than this, in the unit of the feature, never alerts by itself",
+    )
+    stuck_after: Run | None = Field(
+        default=None,
+        description="the same value so often in a row is an alert, 0 = never; default: record.stuck_after",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Feature:
+        if self.valid is not None and not self.valid[0] < self.valid[1]:
+            raise ValueError("valid: the first number must be below the second")
+        return self
+
+    @property
+    def source(self) -> str:
+        """Name of the field of the record."""
+        return self.field or self.name
+
+
+class Time(Settings):
+    """Where a record keeps its own time."""
+
+    short_form = ({"type": "string", "minLength": 1},)
+
+    field: str = Field(min_length=1, description="field with the event time")
+    format: str = Field(
+        default="auto", description="auto (unix seconds, ms, us, ns, or ISO 8601) or a strptime format"
+    )
+    tz: Zone = Field(default="UTC", description="time zone of times without an offset, as Europe/Berlin")
+    max_skew: Duration = Field(
+        default=3600.0,
+        description="an event time further ahead of its arrival than this is clamped",
+        json_schema_extra={"default": "1h"},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"field": value} if isinstance(value, str) else value
+
+    @field_validator("format")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if value != "auto" and "%" not in value:
+            raise ValueError("not a format of times; write auto, or a strptime format as %d.%m.%Y %H:%M:%S")
+        return value
+
+
+class Context(Settings):
+    """What explains a record and is not judged: the others are judged given these."""
+
+    features: tuple[Feature, ...] = Field(default=(), description="fields, written like those of the record")
+    hour_of_day: int = Field(
+        default=0, ge=0, le=4, description="sine waves for the course of a day; 2 suit most, 0 = none"
+    )
+    day_of_week: int = Field(
+        default=0, ge=0, le=4, description="sine waves for the course of a week; 3 tell a weekend, 0 = none"
+    )
+    lags: int = Field(
+        default=0, ge=0, le=MOST_LAGS, description="each feature's values so many records before; 0 = none"
+    )
+    tz: Zone | None = Field(
+        default=None, description="time zone of hours and days, as Europe/Berlin; default: record.time.tz"
+    )
+
+    @field_validator("features")
+    @classmethod
+    def _not_judged(cls, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        for feature in features:
+            if feature.direction != "both" or feature.ignore_below:
+                raise ValueError(
+                    f"{feature.name}: context is not judged; leave out direction and ignore_below, or move "
+                    "it to record.features"
+                )
+        return features
+
+
+class Missing(Settings):
+    """What to do with records that lack values."""
+
+    max_share: Part = Field(
+        default=1.0,
+        description="a record that lacks more of its features than this is refused; 1 = only one without any",
+    )
+
+
+class Record(Settings):
+    """From a record to a vector."""
+
+    features: tuple[Feature, ...] = Field(min_length=1, description="the vector, in this order")
+    time: Time | None = Field(default=None, description="the event time; default: the time of arrival")
+    context: Context = Field(default=Context(), description="what explains a record and is not judged")
+    missing: Missing = Field(default=Missing(), description="what to do with records that lack values")
+    stuck_after: Run = Field(
+        default=0, description="the same value of a feature so many records in a row is an alert; 0 = never"
+    )
+    stale_after: Interval | None = Field(
+        default=None, description="no record of a known key for so long is an alert, as 5m"
+    )
+
+    @property
+    def zone(self) -> str:
+        """Time zone of hours and days."""
+        return self.context.tz or (self.time.tz if self.time else "UTC")
+
+    @property
+    def fields(self) -> tuple[Feature, ...]:
+        """Everything that is read from a record: context first, then what is judged."""
+        return (*self.context.features, *self.features)
+
+    @property
+    def explained(self) -> bool:
+        """Whether there is context: something that explains a record and is not judged."""
+        context = self.context
+        lagged = context.lags or any(feature.lags for feature in self.features)
+        return bool(context.features or context.hour_of_day or context.day_of_week or lagged)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Record:
+        names = [feature.name for feature in self.fields]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"features: {', '.join(twice)} is named twice; give each its own name")
+        return self
