@@ -27,6 +27,7 @@ from detector.verdict.rule import (
     widening,
 )
 
+_LAYOUT = 2  # one more whenever a place of a row comes to mean something else
 _OPENING = OpenAfter(k=3, n=5)
 _LEARN = {"all": plan.ALL, "gated": plan.GATE, "never": plan.NEVER}
 _FORMS = {"auto": plan.AUTO, "series": plan.SERIES, "iid": plan.INDEPENDENT}
@@ -234,7 +235,7 @@ class Model:
     @property
     def meaning(self) -> list[object]:
         """What tells one kind of row from another."""
-        kind = [row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p]
+        kind = [_LAYOUT, row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p]
         kind += [self._start] if self._kernel == "univariate" else []
         point = [self._point.kind] if points.width(self._point.kind, self.d) else []
         window, trusted = self._moves.window, self._moves.trusted

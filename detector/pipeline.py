@@ -6,7 +6,8 @@
                                                 │                 ├─ Moves: groups and models that moved ─┤
                                                 └─ Watch: values that do not move, keys that fall silent ─┘
 
-`Model.run` ends in a loop of `detector.kernel`: `default`, unless the settings name a plain distance.
+`Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, or that of a
+plain distance.
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
 (`detector.row`). Here is no clock, no I/O and no chance: the same records give the same alerts, however
 they are cut into batches.

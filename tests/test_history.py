@@ -131,6 +131,19 @@ def test_the_time_between_does_not_count(mode: str, ends: float) -> None:
         assert control.scores.threshold[-1] < there.scores.threshold[-1]
 
 
+def test_nor_for_a_single_column() -> None:
+    def after(gap: float, *, begin: bool = True) -> Result:
+        one = pipeline(["flow"], None, "time", memory="1h", parts={"season": False})
+        one.process(old(ends=gap))
+        if begin:
+            one.begin_live()
+        return scored(one)
+
+    next_to, there = after(NOW - 199.5), after(NOW - YEAR)
+    np.testing.assert_array_equal(there.scores.score, next_to.scores.score)
+    assert not np.array_equal(after(NOW - YEAR, begin=False).scores.score, there.scores.score)
+
+
 def test_records_without_times() -> None:
     """The history is then timed by its records, the live ones by their arrival; the two do not meet."""
     ready = pipeline(NAMES, mode="plain")
