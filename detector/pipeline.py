@@ -4,6 +4,7 @@
 
     columns ─ Vector.read ─▶ X ─ Pool.slots ─▶ rows ─ Model.run ─▶ scores ─ follow ─▶ events ─▶ alerts
                                                 │                 ├─ Moves: groups and models that moved ─┤
+                                                │                 ├─ ScoreDrift: scores that drift ───────┤
                                                 └─ Watch: values that do not move, keys that fall silent ─┘
 
 `Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, or that of a
