@@ -8,6 +8,7 @@
     │   ├── NewerState       a later kyori wrote it: refuse, leave it as it is
     │   ├── CorruptState     damaged: set it aside under another name, start anew, say so loudly
     │   └── StateInUse       another daemon holds the state directory: exit 3
+    ├── MetricError          a metric cannot be used, or a learner failed: say why, keep the one in force
     ├── SourceError          a source cannot go on: exit 1 (what may pass is retried inside the source)
     ├── EndOfInput           a finite source has given all it has: not a failure
     └── SinkUnavailable      the alert was not delivered: keep it in the outbox, try again later
@@ -75,6 +76,10 @@ class CorruptState(StateError):  # noqa: N818 - read as a sentence: `except Corr
 
 class StateInUse(StateError):  # noqa: N818 - read as a sentence: `except StateInUse`
     """Another daemon holds the state directory."""
+
+
+class MetricError(KyoriError):
+    """A metric cannot be used, or could not be learned."""
 
 
 class SourceError(KyoriError):

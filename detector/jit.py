@@ -27,7 +27,7 @@ def _version() -> str:
     kernel would go on running the old version of whatever it calls, after an update for instance.
     """
     package = Path(__file__).parent
-    folders = ("kernel", "reference", "verdict", "metric", "features", "alerts")
+    folders = ("kernel", "reference", "verdict", "metric/distances", "features", "alerts")
     files = [package / "jit.py", package / "row.py"]
     files += [file for folder in folders for file in sorted((package / folder).rglob("*.py"))]
     digest = hashlib.blake2b(digest_size=6)
