@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from detector import row
 from detector.contracts import Floats
+from detector.errors import MetricError
 from detector.kernel import drift, plan, shift
 from detector.kernel.independent import DECIDED
 from detector.kernel.moved import Moves
 from detector.metric.distances import Distance, distance
+from detector.metric.learned import Metric
 from detector.reference import point as points
 from detector.settings import Detector, OpenAfter
+from detector.snapshot import Moments, moments
 from detector.verdict import excess
 from detector.verdict.radius import f_radius
 from detector.verdict.rule import (
@@ -37,6 +42,7 @@ _START, _START_PER_COLUMN = 48, 5  # records of the robust start
 _TRUSTED, _TRUSTED_PER_COLUMN = 8000, 200  # records of the trusted window
 _EVERY, _PER_HALF_LIFE = 32, 16  # records between two looks at the model, less where it forgets fast
 _WINDOWS, _WINDOWS_PER_COLUMN = 300, 10  # half-life of the windows that were learned
+_SHARE = 0.001  # of normal records, where the settings name none
 _MOST_COLUMNS = 20  # beyond these so few records cannot tell a fault from a state of the series
 
 
@@ -127,8 +133,11 @@ class Model:
         self.settings = settings
         self.d = d
         self.distance: Distance = distance(settings.distance)
+        self.metric: Metric | None = None
         full = self.distance.function is None
         self._kernel = "distance" if not full else "mahalanobis" if settings.plain else "default"
+        if settings.by_metric:
+            self._kernel = "learned"
         if self._kernel == "default" and d == 1 and context == 0 and settings.alone:
             self._kernel = "univariate"
         # Only the loop that is needed: to load a compiled one takes a fifth of a second.
@@ -140,7 +149,8 @@ class Model:
         self._radius = np.empty((0, 0))
         if settings.shift.window:
             self._radius = f_radius(d - context, settings.shift.rate)
-        self._rules, self._widen = self._judged(opening)
+        self._opening = opening
+        self._rules, self._widen = self._judged()
 
     def _laid_out(self) -> tuple[plan.Parts | None, int]:
         settings, d = self.settings, self.d
@@ -148,7 +158,7 @@ class Model:
             width: int = import_module("detector.kernel.univariate").START
             return None, width + 2 * self._start
         if self._kernel != "default":
-            return None, row.HEAD + row.chart_width(d, full=self._kernel == "mahalanobis")
+            return None, row.HEAD + row.chart_width(d, full=self._kernel != "distance")
         return plan.lay_out(
             d,
             _FORMS[settings.mode],
@@ -193,14 +203,16 @@ class Model:
             context=context,
         )
 
-    def _judged(self, opening: OpenAfter) -> tuple[tuple[Rule, ...], Floats]:
-        threshold, d = self.settings.threshold, self.d - self._plan.context
+    def _judged(self) -> tuple[tuple[Rule, ...], Floats]:
+        threshold, d, opening = self.settings.threshold, self.d - self._plan.context, self._opening
         if self._kernel == "default":
             rules = student_rule(threshold, opening, d), single_rule(threshold, opening, d)
             return rules, widening(threshold, d, root=False)
         if self._kernel == "univariate":
             return (univariate_rule(threshold, opening),), np.ones(1)
-        whitened = self._kernel == "mahalanobis"
+        whitened = self.distance.name == "mahalanobis"
+        if self._kernel == "learned" and whitened and self.metric is not None:
+            d = self.metric.rank
         central = self._point.kind != points.FIXED
         rule = distance_rule(threshold, opening, d, whitened=whitened, central=central)
         return (rule,), widening(threshold, d, root=True)
@@ -225,6 +237,68 @@ class Model:
             shift_at=shift_at,
             drift_at=drift_at,
         )
+
+    def use(self, metric: Metric | None, rows: Floats) -> None:
+        """Let this metric make the distance from the next record on, and carry the models over to it.
+
+        What a model knows of records does not depend on the metric; only the scores of before do. They are
+        scaled by how much farther out the farthest normal records lie now, which follows from the covariance.
+
+        Parameters
+        ----------
+        metric : Metric or None
+            Of these d columns, in their order. None: there is none yet, each column counts by its deviation.
+        rows : ndarray of shape (n_models, width)
+            Changed in place.
+
+        Raises
+        ------
+        MetricError
+            The settings have no place for a metric, or it is of other columns.
+        """
+        if self._kernel != "learned":
+            raise MetricError(f"distance: {self.settings.distance} is not made by a metric")
+        if metric is not None and len(metric.features) != self.d:
+            raise MetricError(f"metric {metric.id}: of {len(metric.features)} columns, records have {self.d}")
+        before = self._far(rows)
+        self.metric = metric
+        self._rules, self._widen = self._judged()
+        factor = self._far(rows) / before
+        known = np.isfinite(factor)
+        tails = rows[known, row.EXCESS : row.EXCESS + row.EXCESS_SIZE]
+        excess.rescale(tails, factor[known])
+        rows[known, row.EXCESS : row.EXCESS + row.EXCESS_SIZE] = tails
+
+    @property
+    def _transform(self) -> Any:
+        """What stands between record and distance; before there is a metric, as if there was none."""
+        learned = import_module("detector.kernel.learned")
+        whitened = self.distance.name == "mahalanobis"
+        if self.metric is None:
+            way = learned.WHITENED if whitened else learned.STANDARD
+            return learned.Transform(way, np.eye(self.d) if whitened else np.zeros((1, self.d)))
+        L = self.metric.raw
+        return learned.Transform(learned.WHITENED if whitened else learned.BY_METRIC, L)
+
+    def _far(self, rows: Floats) -> Floats:
+        """Return the distance that the settings' share of normal records exceeds, by each model's covariance."""
+        out = np.empty(len(rows))
+        above = -float(special.ndtri(self.settings.threshold.share or _SHARE))
+        kernel = import_module("detector.kernel.learned")
+        kernel.far(rows, self.d, self._plan.floor, self._transform, above, out)
+        return out
+
+    def moments(self, row_: Floats) -> Moments:
+        """Return mean and covariance of normal records as a model has them now; of a single column its own."""
+        if self._kernel == "univariate":
+            mean, variance = import_module("detector.kernel.univariate").moments(row_)
+            return Moments(np.array([mean]), np.array([[variance]]), float(row_[row.SEEN]))
+        at = row.HEAD
+        if self._parts is not None and (
+            self._parts.form == plan.INDEPENDENT or row_[row.FORM] == plan.INDEPENDENT
+        ):
+            at = self._parts.single
+        return moments(row_[at:], self.d, full=self._kernel != "distance")
 
     @property
     def warmup(self) -> int:
@@ -281,6 +355,7 @@ class Model:
         *,
         frozen: bool = False,
         explain: NDArray[np.bool_] | None = None,
+        bias: Floats | None = None,
     ) -> Scores:
         """Score, judge and learn records in order, each against the row of its own model.
 
@@ -298,6 +373,8 @@ class Model:
             Judge each record by itself and learn nothing.
         explain : ndarray of shape (n,), optional
             Which records to explain besides the anomalies.
+        bias : ndarray of shape (n, 2), optional
+            By what labels multiply each score before the verdict, and before it is decided whether to learn.
         """
         n = len(X)
         out, anomaly = np.empty((n, 3)), np.empty(n, np.bool_)
@@ -309,9 +386,12 @@ class Model:
             arguments += [self._start, self.settings.parts.season]
         else:
             arguments.append(self._parts if self._kernel == "default" else self._point)
+        if self._kernel == "learned":
+            arguments.append(self._transform)
         if self._kernel == "distance":
             arguments = [self.distance.function, self.distance.p, *arguments]
-        arguments += [*self._rules, self._widen, asked, out, anomaly, *why]
+        weighed = np.ones((n, 2)) if bias is None else bias
+        arguments += [*self._rules, self._widen, weighed, asked, out, anomaly, *why]
         looks = n if (self._moves.window or self._moves.trusted) and not frozen else 0
         told, why_moved = np.full((looks, 6), np.nan), np.empty((looks, 2, 5, self.d))
         if self._kernel != "univariate":

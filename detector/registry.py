@@ -18,7 +18,9 @@ from detector.config.models import Config, Connector
 from detector.contracts import Layout
 from detector.errors import ConfigError, Problem
 
-DISTANCES = ("chebyshev", "cosine", "euclidean", "mahalanobis", "manhattan", "minkowski", "standardized")
+DISTANCES = (
+    *("chebyshev", "cosine", "euclidean", "learned", "mahalanobis", "manhattan", "minkowski", "standardized"),
+)
 """The names in `detector.metric.distances`, which is not imported for them: that takes a second."""
 
 Probe = Callable[[float], str | None]

@@ -128,7 +128,7 @@ def learn_series(  # type: ignore[no-untyped-def]
 
 @borrow((types.int64, *IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, *MOVES, Floats2, Bools2, Floats2, Floats1))
 def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from a loop cost more than they tell
-    first, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies, values,
+    first, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, bias, asked, out, anomalies, values,
     shares, expected, sd, moves, radius, told, why, room, flags, apart, spare,
 ):  # fmt: skip
     """Take the records from the `first` on as `run` says; stop behind one that completes a start.
@@ -186,10 +186,10 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
         limit = excess.in_force(
             tail, rule_alone if alone else rule, widen, (single if alone else chart)[WEIGHT]
         )
-        far = score >= limit
-        anomaly = far and judged and not warm
-        out[i, 0], out[i, 1] = score, limit if judged and not warm else math.nan
-        out[i, 2] = excess.tail_p(tail, rule_alone if alone else rule, score)
+        told_score, gated = score * bias[i, 0], score * bias[i, 1]
+        anomaly = told_score >= limit and judged and not warm
+        out[i, 0], out[i, 1] = told_score, limit if judged and not warm else math.nan
+        out[i, 2] = excess.tail_p(tail, rule_alone if alone else rule, told_score)
         anomalies[i] = anomaly
         if anomaly or asked[i]:
             for j in range(d):
@@ -207,8 +207,8 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
             excess.observe(
                 tail, rule_alone if alone else rule, widen, score, clock[i], warm, observed[WEIGHT], patience
             )
-        gross = score >= GROSS * limit
-        wanted = decide(row, anomaly and gross, warm, plan.mode, plan.accept) and not (
+        gross = gated >= GROSS * limit
+        wanted = decide(row, gross and judged and not warm, warm, plan.mode, plan.accept) and not (
             warm and gross and row[DIRTY] == 1.0
         )
         if both or not alone:
@@ -244,8 +244,8 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
 
 
 def run(  # type: ignore[no-untyped-def]
-    rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies, values, shares,
-    expected, sd, moves, radius, told, why,
+    rows, slots, X, clock, plan, parts, rule, rule_alone, widen, bias, asked, out, anomalies, values,
+    shares, expected, sd, moves, radius, told, why,
 ):  # fmt: skip
     """Do the same as `detector.kernel.mahalanobis.run` by the default detector.
 
@@ -258,7 +258,7 @@ def run(  # type: ignore[no-untyped-def]
     taken = 0
     while taken < len(X):
         taken, complete = loop(
-            taken, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, asked, out, anomalies,
+            taken, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, bias, asked, out, anomalies,
             values, shares, expected, sd, moves, radius, told, why, room, flags, apart, spare,
         )  # fmt: skip
         if complete:

@@ -60,6 +60,7 @@ def run(  # type: ignore[no-untyped-def]
     point,
     rule,
     widen,
+    bias,
     asked,
     out,
     anomalies,
@@ -100,8 +101,9 @@ def run(  # type: ignore[no-untyped-def]
         score = math.sqrt(moments.clamp_square(score * score))
         warm = row[SEEN] < plan.warmup
         limit = excess.in_force(tail, rule, widen, chart[WEIGHT]) if not warm and k > 0 else math.nan
-        anomaly = score >= limit
-        out[i, 0], out[i, 1], out[i, 2] = score, limit, excess.tail_p(tail, rule, score)
+        told_score = score * bias[i, 0]
+        anomaly = told_score >= limit
+        out[i, 0], out[i, 1], out[i, 2] = told_score, limit, excess.tail_p(tail, rule, told_score)
         anomalies[i] = anomaly
         if anomaly or asked[i]:
             values[i] = x
@@ -114,7 +116,8 @@ def run(  # type: ignore[no-untyped-def]
         points.restore(chart, mean, d)
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
-        learn = decide(row, anomaly, warm, plan.mode, plan.accept) and moments.learnable(x, score * score, d)
+        gated = score * bias[i, 1] >= limit
+        learn = decide(row, gated, warm, plan.mode, plan.accept) and moments.learnable(x, score * score, d)
         if k > 0 and chart[LEARNED] >= moments.KNOWN:
             excess.observe(tail, rule, widen, score, clock[i], warm, chart[WEIGHT], patience)
         if learn:

@@ -30,8 +30,8 @@ def equivalent(q, k, d):  # type: ignore[no-untyped-def]
 
 @jit((*IN, PLAN, points.POINT, RULE, Floats1, *OUT, *MOVES))
 def run(  # type: ignore[no-untyped-def]
-    rows, slots, X, clock, plan, point, rule, widen, asked, out, anomalies, values, shares, expected, sd,
-    moves, radius, told, why,
+    rows, slots, X, clock, plan, point, rule, widen, bias, asked, out, anomalies, values, shares, expected,
+    sd, moves, radius, told, why,
 ):  # fmt: skip
     """Score, judge and learn every record of X against the model in its row.
 
@@ -48,6 +48,9 @@ def run(  # type: ignore[no-untyped-def]
         What the distance is measured from.
     rule, widen
         The threshold; see `detector.verdict.rule`.
+    bias : (n, 2)
+        By what labels raise or lower each score before it is judged, and before it is decided whether to
+        learn the record; 1 = nothing is known. What is learned of the scores does not know of it.
     asked : (n,)
         Which records to explain, besides the anomalies.
     out : (n, 3)
@@ -81,8 +84,9 @@ def run(  # type: ignore[no-untyped-def]
         )
         warm = row[SEEN] < plan.warmup
         limit = excess.in_force(tail, rule, widen, chart[WEIGHT]) if not warm and k > first else math.nan
-        anomaly = score * factor >= limit
-        out[i, 0], out[i, 1], out[i, 2] = score, limit / factor, excess.tail_p(tail, rule, score * factor)
+        anomaly = score * factor * bias[i, 0] >= limit
+        out[i, 0], out[i, 1] = score * bias[i, 0], limit / factor
+        out[i, 2] = excess.tail_p(tail, rule, score * factor * bias[i, 0])
         anomalies[i] = anomaly
         if anomaly or asked[i]:
             values[i] = x
@@ -92,7 +96,8 @@ def run(  # type: ignore[no-untyped-def]
         points.restore(chart, mean, d)
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
-        learned = decide(row, anomaly, warm, plan.mode, plan.accept) and moments.learnable(x, q, d)
+        gated = score * factor * bias[i, 1] >= limit
+        learned = decide(row, gated, warm, plan.mode, plan.accept) and moments.learnable(x, q, d)
         if k > first and chart[LEARNED] >= 2 * moments.young_until(
             d
         ):  # scores of less say nothing of the tail

@@ -20,6 +20,7 @@ import math
 import numpy as np
 from numba import types
 
+from detector.contracts import Floats
 from detector.jit import Floats1, jit
 from detector.kernel.plan import ALL, FROZEN, IN, NEVER, OUT, PLAN, RULE
 from detector.kernel.series import spare_runs
@@ -239,6 +240,7 @@ def run(  # type: ignore[no-untyped-def]
     seasonal,
     rule,
     widen,
+    bias,
     asked,
     out,
     anomalies,
@@ -271,10 +273,11 @@ def run(  # type: ignore[no-untyped-def]
         )  # fmt: skip
         judged = number > BLOCK
         limit = excess.in_force(tail, rule, widen, number) if judged and not warm else math.nan
-        score = graded(raw)
-        out[i, 0], out[i, 1] = score, limit * score / raw if raw > 0.0 else limit
-        out[i, 2] = excess.tail_p(tail, rule, raw)
-        anomalies[i] = raw >= limit
+        judged_raw = raw * bias[i, 0]
+        score = graded(judged_raw)
+        out[i, 0], out[i, 1] = score, limit * score / judged_raw if judged_raw > 0.0 else limit
+        out[i, 2] = excess.tail_p(tail, rule, judged_raw)
+        anomalies[i] = judged_raw >= limit
         if anomalies[i] or asked[i]:
             shares[i] = 1.0
             explain(row, told, farthest, values[i], expected[i], sd[i])
@@ -287,3 +290,9 @@ def run(  # type: ignore[no-untyped-def]
             row[place], row[place + start] = x, clock[i]
             if number == start:
                 start_anew(row, start, plan, seasonal, told, terms, gain)
+
+
+def moments(row: Floats) -> tuple[float, float]:
+    """Return mean and variance of the values themselves, as a model has them now."""
+    chart = row[CHARTS + HEIGHT * CHART : CHARTS + (HEIGHT + 1) * CHART]
+    return float(row[ORIGIN] + chart[MEAN]), float(variance_of(chart, 0.0, 0.0))

@@ -21,6 +21,7 @@ from detector.settings.detector import (
     Warmup,
     Watch,
 )
+from detector.settings.metric import Metric, Promote, Retrain
 from detector.settings.pipeline import Alerting, Limits, OpenAfter, Pipeline, Severity
 from detector.settings.record import MOST_LAGS, Context, Feature, Missing, Record, Time
 
@@ -34,12 +35,15 @@ __all__ = [
     "Drift",
     "Feature",
     "Limits",
+    "Metric",
     "Missing",
     "OpenAfter",
     "Parts",
     "Pipeline",
+    "Promote",
     "Record",
     "Reference",
+    "Retrain",
     "Settings",
     "Severity",
     "Shift",

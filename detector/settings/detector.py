@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detector.settings.base import Settings
+from detector.settings.metric import Metric
 from detector.written import Limit, Memory, Part, read_budget
 
 LEAST_WINDOW = 10  # records whose mean is nearly normal
@@ -260,6 +261,11 @@ class Detector(Settings):
         description="what the distance is measured from; all but mean and frozen are plain",
     )
     parts: Parts = Field(default=Parts(), description="parts of the default detector")
+    metric: Metric | None = Field(
+        default=None,
+        description="a learned transform: a file, or what learns it. distance: learned scores by it, mode: "
+        "plain with mahalanobis whitens in its space, else it is a second score beside the first",
+    )
     memory: Memory = Field(
         default="auto",
         description="half-life of what is learned: forever, 2000 records, 7d; auto = 14000 records, "
@@ -304,6 +310,17 @@ class Detector(Settings):
                 f"mode: {self.mode} measures from the mean, not from reference: {self.reference.kind}; leave "
                 "out mode or reference"
             )
+        if self.distance == "learned" and self.metric is None:
+            raise ValueError("distance: learned needs a metric; add metric, a file or what learns it")
+        if self.metric is not None and self.distance not in ("learned", "mahalanobis"):
+            raise ValueError(
+                f"metric says nothing to the distance {self.distance}; use learned, or leave out metric"
+            )
+        if self.metric is not None and self.watch.on and self.by_metric:
+            raise ValueError(
+                "watch compares the model with what it was, also after another metric took its place; leave out "
+                "watch, or let the metric be a second score"
+            )
         if self.reference.kind == "frozen" and self.learn_from == "all":
             raise ValueError(
                 "reference: frozen learns nothing after the warm-up, learn_from: all everything; choose one"
@@ -314,6 +331,11 @@ class Detector(Settings):
     def alone(self) -> bool:
         """Whether a single column is judged by its own past: that form knows no shift and no drift."""
         return not (self.plain or self.mode == "iid" or self.shift.window or self.watch.on)
+
+    @property
+    def by_metric(self) -> bool:
+        """Whether the metric makes the score; else it makes a second one beside it, its shadow."""
+        return self.metric is not None and (self.distance == "learned" or self.plain)
 
     @property
     def plain(self) -> bool:

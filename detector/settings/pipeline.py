@@ -93,6 +93,10 @@ class Pipeline(Settings):
     @model_validator(mode="after")
     def _explains(self) -> Pipeline:
         """Only a covariance can tell what context leads to expect."""
+        if self.record.explained and self.detector.metric is not None:
+            raise ValueError(
+                "a metric knows no context; leave out record.context and lags, or detector.metric"
+            )
         if self.record.explained and self.detector.distance != "mahalanobis":
             raise ValueError(
                 f"context says nothing to the distance {self.detector.distance}; use mahalanobis, or leave "

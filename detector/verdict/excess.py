@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 
+from detector.contracts import Floats
 from detector.jit import borrow
 from detector.verdict import pareto
 from detector.verdict.radius import grid_place
@@ -362,3 +363,18 @@ def follow_quantile(state, rule, score):  # type: ignore[no-untyped-def]
 def restart(state):  # type: ignore[no-untyped-def]
     """Forget the scores, not their pace: the model has accepted a new level, or scores another way."""
     state[: EXTREME + 1] = 0.0
+
+
+def rescale(states: Floats, factor: Floats) -> None:
+    """Carry tails over to scores that are so many times as large, as if all had been so from the start.
+
+    Parameters
+    ----------
+    states : ndarray of shape (n, SIZE)
+        Changed in place. Excesses are in standard deviations of the score and stay.
+    factor : ndarray of shape (n,)
+        Above 0.
+    """
+    linear = [LEVEL, SPREAD, CALM_MOVE, ASIDE_MOVE, EXTREME, BASE, UNIT, LIMIT, *range(RECENT, SIZE)]
+    states[:, linear] *= factor[:, None]
+    states[:, [CALM_MOVES, ASIDE_MOVES]] *= factor[:, None] ** 2

@@ -20,7 +20,7 @@ class Distance(NamedTuple):
         As it is written in the configuration.
     function : compiled function or None
         ``(x, mean, sd, p, shares) -> distance``; writes shares that sum to 1 (all 0 at distance 0).
-        None for ``mahalanobis``, which is computed together with the factor that it needs.
+        None for ``mahalanobis`` and ``learned``, whose loops keep the whole covariance.
     p : float
         Parameter of ``minkowski:p``.
     """
@@ -32,6 +32,7 @@ class Distance(NamedTuple):
 
 DISTANCES: dict[str, Any] = {
     "mahalanobis": None,
+    "learned": None,
     "euclidean": euclidean.euclidean,
     "standardized": standardized.standardized,
     "manhattan": manhattan.manhattan,
