@@ -8,9 +8,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/ready
+OLDEST := .venv-oldest
+OLDEST_READY := $(OLDEST)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: run test check format bench bench-accuracy crash soak docs clean help lock wheel
+.PHONY: run test test-oldest check format bench bench-accuracy crash soak docs clean help lock wheel
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,11 +32,22 @@ $(BENCH_READY): requirements-bench.lock pyproject.toml
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
+# metric-learn is mended where scikit-learn is newer than it; here is the oldest that kyori allows.
+$(OLDEST_READY): requirements.lock pyproject.toml
+	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	sed 's/^scikit-learn==.*/scikit-learn==1.7.2/' requirements.lock > $(OLDEST)/requirements.lock
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -r $(OLDEST)/requirements.lock
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
 run: $(READY) ## watch kyori find faults in a real server's sensors, over MQTT
 	@$(BIN)/kyori demo
 
 test: $(READY) ## run the tests (with a real mosquitto, where it is installed)
 	$(BIN)/python -m pytest
+
+test-oldest: $(OLDEST_READY) ## run the learners' tests with the oldest scikit-learn
+	$(OLDEST)/bin/python -m pytest tests/metric tests/test_learners_conformance.py
 
 check: $(READY) ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check .
@@ -77,5 +90,5 @@ lock: ## pin what is installed, from pyproject.toml, without index addresses
 	rm -rf $(VENV)-lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(BENCH) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) $(OLDEST) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

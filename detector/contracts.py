@@ -187,6 +187,10 @@ class Alert:
         Features by falling size of their share.
     model : str
         Identifies settings and features of the model that decided.
+    metric : str
+        Identifies the learned metric in force; "" = none.
+    known : str
+        The class of the known fault that the record is like: what an operator called one before. "" = none.
     """
 
     id: str
@@ -206,6 +210,8 @@ class Alert:
     message: str
     reasons: Sequence[Reason]
     model: str
+    metric: str = ""
+    known: str = ""
 
     def to_json(self) -> str:
         """Return the alert as one line of JSON, keys in the order above, ``schema`` first."""

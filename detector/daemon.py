@@ -15,17 +15,23 @@ from typing import Any
 
 import structlog
 
+import connectors.commands
 import connectors.sinks
 import connectors.sources
 from detector.config.models import Config
 from detector.contracts import Sink, Source
 from detector.courier import Courier
 from detector.errors import KyoriError
+from detector.feedback import Feedback
 from detector.history import history_of
+from detector.keeper import Keeper
+from detector.labelbook import FILE as LABELS
+from detector.labelling import Labelling
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.statedir import StateDir
 from detector.store import Store
+from detector.training import Models
 from detector.worker import Worker
 
 log = structlog.get_logger()
@@ -60,6 +66,7 @@ class Daemon:
         try:
             for name in config.pipelines:
                 self.workers[name] = self._worker(name)
+            self._commands = self._labels()
         except BaseException:
             self._state_dir.close()
             raise
@@ -72,7 +79,12 @@ class Daemon:
         sources = {source: self._source(source, pipeline) for source in settings.sources}
         couriers = [Courier(sink, self._sink(sink), store) for sink in settings.outputs]
         refused = Refused(name, config.dead_letter)
-        return Worker(pipeline, sources, store, couriers, refused, self._clock, history_of(config, name))
+        metric = settings.detector.metric is not None
+        return Worker(
+            pipeline, sources, store, couriers, refused, self._clock, history_of(config, name),
+            Keeper(pipeline, Models.of(self._state_dir.path, name), self._clock) if metric else None,
+            Feedback(self._state_dir.path / LABELS, len(config.pipelines)),
+        )  # fmt: skip
 
     def _source(self, name: str, pipeline: Pipeline) -> Source:
         connector = self.config.sources[name]
@@ -86,6 +98,15 @@ class Daemon:
         sink: Sink = kind(name, connector.options)
         return sink
 
+    def _labels(self) -> Any:
+        """Return what takes labels from people while we run, if there is anything; not opened yet."""
+        connector = self.config.commands
+        if connector is None:
+            return None
+        knows = {name: worker.pipeline.knows for name, worker in self.workers.items()}
+        handle = Labelling(self._state_dir.path / LABELS, knows, connector.type, self._clock)
+        return connectors.commands.load(connector.type)(self.config.name, connector.options, handle)
+
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
         for worker in self.workers.values():
@@ -97,6 +118,8 @@ class Daemon:
         self._check()
         if self._stopping:
             return
+        if self._commands is not None:
+            self._commands.open()
         log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
 
     def run(self, *, once: bool = False, while_running: Callable[[], None] | None = None) -> None:
@@ -146,8 +169,12 @@ class Daemon:
         for worker in self.workers.values():
             if worker.failure is not None:
                 raise worker.failure
+        if self._commands is not None and self._commands.failure is not None:
+            raise RuntimeError("the commands died") from self._commands.failure
 
     def _end(self) -> None:
+        if self._commands is not None:
+            self._commands.close()
         for worker in self.workers.values():
             worker.stop()
         deadline = time.monotonic() + _DRAIN_S

@@ -281,7 +281,7 @@ class Model:
         return learned.Transform(learned.WHITENED if whitened else learned.BY_METRIC, L)
 
     def _far(self, rows: Floats) -> Floats:
-        """Return the distance that the settings' share of normal records exceeds, by each model's covariance."""
+        """Return the distance that the settings' share of normal records exceeds, by each covariance."""
         out = np.empty(len(rows))
         above = -float(special.ndtri(self.settings.threshold.share or _SHARE))
         kernel = import_module("detector.kernel.learned")
@@ -289,7 +289,7 @@ class Model:
         return out
 
     def moments(self, row_: Floats) -> Moments:
-        """Return mean and covariance of normal records as a model has them now; of a single column its own."""
+        """Return mean and covariance of normal records as a model has them now."""
         if self._kernel == "univariate":
             mean, variance = import_module("detector.kernel.univariate").moments(row_)
             return Moments(np.array([mean]), np.array([[variance]]), float(row_[row.SEEN]))

@@ -2,13 +2,15 @@
 
 ::
 
+                                        labels ─ Book.weigh ─┐
     columns ─ Vector.read ─▶ X ─ Pool.slots ─▶ rows ─ Model.run ─▶ scores ─ follow ─▶ events ─▶ alerts
                                                 │                 ├─ Moves: groups and models that moved ─┤
                                                 │                 ├─ ScoreDrift: scores that drift ───────┤
-                                                └─ Watch: values that do not move, keys that fall silent ─┘
+                                                ├─ Watch: values that do not move, keys that fall silent ─┘
+                                                └─ Shadow: a second score, which decides nothing
 
-`Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, or that of a
-plain distance.
+`Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, that of a
+plain distance, or `learned`, where a metric stands between record and distance (`Pipeline.use`).
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
 (`detector.row`). Here is no clock, no I/O and no chance: the same records give the same alerts, however
 they are cut into batches.
@@ -21,7 +23,8 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +34,17 @@ from detector.alerts import episodes
 from detector.alerts.message import reasons, sentence
 from detector.alerts.notices import Subject, identity, subject
 from detector.contracts import Alert, Batch, Floats, Layout, Rejected
+from detector.errors import KyoriError
 from detector.features import clock
 from detector.features.vector import Vector
+from detector.labels.book import Book, Entries, Labelled
+from detector.metric.learned import Metric
 from detector.model import Model, Scores
 from detector.moves import Moves
 from detector.reference.pool import Pool
 from detector.settings import Pipeline as Settings
+from detector.shadow import Shadow
+from detector.snapshot import Moments
 from detector.verdict.relevance import Relevance
 from detector.watch import Watch
 
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
     from detector.alerts.score_drift import ScoreDrift
 
 _NAMED = 2  # of the context, in a sentence
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,12 @@ class Result:
         Single values that were refused.
     explained : list of Alert
         Of the records that were to be explained: what an alert that opened there would say.
+    X : (n, d)
+        The vectors that were judged, lags and all.
+    metric : str
+        Identifies the learned metric that they went through; "" = none.
+    second : Scores or None
+        What that metric says where it does not decide.
     """
 
     scores: Scores
@@ -75,6 +90,30 @@ class Result:
     rejected: list[Rejected]
     faults: Counter[tuple[str, str]]
     explained: list[Alert]
+    X: Floats
+    metric: str = ""
+    second: Scores | None = None
+
+
+class State(NamedTuple):
+    """What a pipeline must not forget, as far as it has changed.
+
+    Attributes
+    ----------
+    rows : mapping of str to (width,)
+        Models by key.
+    open_alerts : bytes
+        The open episodes.
+    second : mapping of str to (width,)
+        The second score's models by key.
+    entries : mapping of (kind, name) to bytes or None
+        Of the book of alerts and labels; None: to be removed.
+    """
+
+    rows: Mapping[str, Floats]
+    open_alerts: bytes
+    second: Mapping[str, Floats]
+    entries: Entries
 
 
 class Pipeline:
@@ -110,6 +149,14 @@ class Pipeline:
         fresh = self.model.fresh(self.vector.extra + self.watch.extra + drift)
         fresh[self._extra :] = np.nan
         self.pool = Pool(fresh, settings.limits.max_keys)
+        self.metric: Metric | None = None
+        self.book = Book()
+        detector = settings.detector
+        self._second = (
+            Shadow(detector, len(self.vector), settings.limits.max_keys)
+            if detector.metric is not None and not detector.by_metric
+            else None
+        )
         self._relevance = Relevance(self.vector.features)
         context = dict.fromkeys(self.vector.labels[: self.vector.context])
         self._given = tuple(context)[:_NAMED]
@@ -132,15 +179,85 @@ class Pipeline:
         """Identifies what a saved row means; rows of another schema cannot be used."""
         kind: list[object] = [self.model.meaning, self.vector.meaning, self.watch.meaning]
         kind += ["score_drift"] if self._drift else []
+        kind += [self._second.model.meaning] if self._second else []
         return hashlib.blake2b(json.dumps(kind).encode(), digest_size=8).hexdigest()
+
+    @property
+    def width(self) -> int:
+        """Length of a model's row."""
+        return int(self.pool.rows.shape[1])
+
+    @property
+    def second_width(self) -> int:
+        """Length of a row of the second score; 0 = there is none."""
+        return self._second.model.width if self._second is not None else 0
 
     @property
     def model_id(self) -> str:
         """Identifies settings and features in alerts."""
         settings = self.settings.model_dump_json(
-            include={"key", "record", "detector"}, exclude={"detector": {"warmup": {"history"}}}
+            include={"key", "record", "detector"},
+            exclude={"detector": {"warmup": {"history"}, "metric": True}},
         )
         return hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
+
+    def use(self, metric: Metric) -> None:
+        """Let this metric stand between record and distance from the next record on; nothing is lost.
+
+        Raises
+        ------
+        MetricError
+            The settings have no place for one, or it was learned for other features.
+        """
+        aligned = metric.aligned(self.vector.names)
+        if self._second is not None:
+            self._second.use(aligned)
+        else:
+            self.model.use(aligned, self.pool.rows[: len(self.pool)])
+            self.pool.slots(np.array(self.pool.keys(), object))  # all have changed
+        self.metric = metric
+
+    def label(
+        self, about: str, label: str, name: str = "", values: Mapping[str, float] | None = None, key: str = ""
+    ) -> Labelled | None:
+        """Take what an operator said of an alert; it counts from the next record on.
+
+        Parameters
+        ----------
+        about : str
+            The alert's id, or any name for `values`.
+        label, name : str
+            See `detector.labels.book`.
+        values, key : optional
+            A record by its features' values, and its key, that no alert was about.
+
+        Returns
+        -------
+        Labelled or None
+            None: there is no such alert any more, or no such key.
+        """
+        vector = (key, self._point(values)) if values is not None else None
+        return self.book.label(about, label, name, self._moments, vector)
+
+    def _point(self, values: Mapping[str, float]) -> Floats:
+        names = [feature.name for feature in self.vector.features]
+        if set(names) != set(values):
+            raise KyoriError(f"values are of {', '.join(values)}; records have {', '.join(names)}")
+        if self.vector.context or any(feature.difference for feature in self.vector.features):
+            raise KyoriError("differences and context are not in a record's values; label an alert")
+        if any(feature.log and values[feature.name] <= 0 for feature in self.vector.features):
+            raise KyoriError("a value whose logarithm counts must be above 0")
+        return self.vector.point(values)
+
+    def knows(self, alert: str) -> bool:
+        """Return whether an alert can be labelled."""
+        return alert in self.book.alerts or alert in self.book.labels
+
+    def _moments(self, key: str) -> Moments | None:
+        """Return what the model of a key holds for normal now."""
+        if key not in self.pool:
+            return None
+        return self.model.moments(self.pool.rows[self.pool.slots(np.array([key], object))[0]])
 
     def process(self, batch: Batch, explain: NDArray[np.bool_] | None = None) -> Result:
         """Score, judge and learn every record of a batch, in order.
@@ -168,7 +285,9 @@ class Pipeline:
         told += self.watch.values(self.pool, slots, X, now, record)
         self.vector.carry(X, rows, slots, self._extra)
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
-        scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked))
+        bias = self.book.weigh(self.pool.key, slots, X)
+        scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked, bias=bias))
+        second = self._second.run(batch.key[used], X, now, bias) if self._second is not None else None
         told += self.moves.follow(self.pool, slots, scores.moved, now, record)
         events = episodes.follow(
             rows, slots, scores.level, now, record, self.settings.alert, self.settings.opening
@@ -183,7 +302,9 @@ class Pipeline:
             )
             for i in np.flatnonzero(asked).tolist()
         ]
-        return Result(scores, used, now, alerts, rejected, Counter(batch.faults) + Counter(faults), explained)
+        counted = Counter(batch.faults) + Counter(faults)
+        told_by = self.metric.id if self.metric is not None else ""
+        return Result(scores, used, now, alerts, rejected, counted, explained, X, told_by, second)
 
     def idle(self, now: float, since: float) -> list[Alert]:
         """Return the alerts of keys that have gone silent by `now`, a time of arrival; see `Watch.idle`."""
@@ -197,6 +318,9 @@ class Pipeline:
         """
         rows = self.pool.rows[: len(self.pool)]
         self.model.begin_live(rows)
+        if self._second is not None:
+            self._second.model.begin_live(self._second.pool.rows[: len(self._second.pool)])
+        self.book = Book()
         self.watch.begin_live(rows)
         rows[:, self._extra : self._extra + self.vector.extra] = np.nan
         rows[:, row.RECENT : row.EPISODES + 1] = 0.0
@@ -240,15 +364,20 @@ class Pipeline:
         record: Floats,
         scores: Scores,
     ) -> Iterator[tuple[int, Alert]]:
-        for i in np.flatnonzero(events).tolist():
+        for i in np.flatnonzero((events != 0) | scores.anomaly).tolist():
             event, key = events[i], self.pool.key(slots[i])
             about = ("distance", key, "")
+            if scores.anomaly[i] and about in self.open_alerts:
+                self.book.add(self.open_alerts[about].id, X[i], float(scores.level[i]))
+            if not event:
+                continue
             if event in (episodes.OPENS, episodes.WORSE):
                 alert = self._reason(i, key, X, scores)
                 at, number = float(now[i]), int(record[i])
                 if event == episodes.OPENS:
                     name = identity(self.name, key, number, repr(at))
                     alert = replace(alert, id=name, opened=at, time=at, record=number)
+                    self.book.note(alert, X[i])
                     yield i, alert
                 else:
                     before = self.open_alerts[about]
@@ -269,25 +398,40 @@ class Pipeline:
         why = reasons(
             self.vector.features, values[c:], scores.shares[i, c:], scores.expected[i, c:], scores.sd[i, c:]
         )
-        alerting = self.settings.alert
+        alerting, known = self.settings.alert, self.book.fault(key, X[i])
         return Alert(
             id="", status="open", kind="distance", pipeline=self.name, key=key, time=0.0, opened=0.0,
             record=0, records=1, score=float(scores.score[i]), threshold=float(scores.threshold[i]),
             level=level, p=float(scores.p[i]),
             severity="critical" if level >= alerting.severity.critical else "warning",
-            message=sentence(key, why, level, alerting.explain, self._given), reasons=why,
-            model=self.model_id,
+            message=sentence(key, why, level, alerting.explain, self._given, known), reasons=why,
+            model=self.model_id, metric=self.metric.id if self.metric is not None else "", known=known,
         )  # fmt: skip
 
-    def state(self) -> tuple[Mapping[str, Floats], bytes]:
-        """Return the rows changed since the last call, and the open episodes as bytes."""
+    def state(self) -> State:
+        """Return what has changed since the last call."""
         open_alerts = [alert.to_json() for _, alert in sorted(self.open_alerts.items())]
-        return dict(self.pool.changed()), json.dumps(open_alerts).encode()
+        second = dict(self._second.changed()) if self._second is not None else {}
+        rows = dict(self.pool.changed())
+        return State(rows, json.dumps(open_alerts).encode(), second, self.book.entries())
 
-    def restore(self, rows: Mapping[str, Floats], open_alerts: bytes) -> None:
-        """Take up what `state` returned, over all calls."""
+    def restore(
+        self,
+        rows: Mapping[str, Floats],
+        open_alerts: bytes,
+        *,
+        second: Mapping[str, Floats] = _NOTHING,
+        entries: Mapping[str, Mapping[str, bytes]] = _NOTHING,
+        metric: Metric | None = None,
+    ) -> None:
+        """Take up what `state` returned, over all calls, and the metric that was in force then."""
+        if metric is not None:  # before there is a row whose scores it could change
+            self.use(metric)
         for key, saved in rows.items():
             self.pool.restore(key, saved)
+        if self._second is not None:
+            self._second.restore(second)
+        self.book.restore(entries)
         for text in json.loads(open_alerts or b"[]"):
             alert = Alert.from_json(text)
             self.open_alerts[subject(alert)] = alert

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connectors import sinks, sources
+from connectors import commands, sinks, sources
 from detector.config.load import load
 from detector.config.models import Config, Connector
 from detector.contracts import Layout
@@ -71,12 +71,20 @@ def sink_options() -> OptionModels:
     return OptionModels(sinks.SINKS, sinks.load)
 
 
+def command_options() -> OptionModels:
+    """Return the option models of all ways for commands."""
+    return OptionModels(commands.COMMANDS, commands.load)
+
+
 def probes(config: Config) -> Iterator[tuple[str, Probe | None]]:
-    """Yield each source and output with the way to try its connection; None where there is none to try."""
+    """Yield each connector with the way to try its connection; None where there is none to try."""
     for name, source in config.sources.items():
         yield f"sources.{name}", _probe(sources.load(source.type)(name, source.options, Layout(numbers=())))
     for name, sink in config.outputs.items():
         yield f"outputs.{name}", _probe(sinks.load(sink.type)(name, sink.options))
+    if config.commands is not None:
+        kind = commands.load(config.commands.type)
+        yield "commands", _probe(kind(config.name, config.commands.options, bytes))
 
 
 def _probe(connector: Any) -> Probe | None:
@@ -92,7 +100,7 @@ def load_config(path: str | Path) -> Config:
     ConfigError
         With everything that is wrong.
     """
-    config = load(path, source_options(), sink_options(), DISTANCES)
+    config = load(path, source_options(), sink_options(), DISTANCES, command_options())
     check_shared(config)
     return config
 
@@ -104,20 +112,27 @@ def check_shared(config: Config) -> None:
     each other out for ever, and a file of two writers could not be mended after a crash.
     """
     problems, taken = [], dict[tuple[object, ...], str]()
+    for place, connector, here in _used(config):
+        what = _only_one(place, connector)
+        if what is None:
+            continue
+        if what in taken:
+            said = f"{' '.join(map(str, what))}: used by {taken[what]} too"
+            problems.append(Problem(place, said, "give each its own"))
+        taken.setdefault(what, here)
+    if problems:
+        raise ConfigError(problems, config.file)
+
+
+def _used(config: Config) -> Iterator[tuple[str, Connector, str]]:
+    """Yield where each connector stands, it itself, and how a message speaks of it, once for each user."""
     for pipeline, settings in config.pipelines.items():
         named = [(f"sources.{name}", config.sources[name]) for name in settings.sources]
         named += [(f"outputs.{name}", config.outputs[name]) for name in settings.outputs]
         for place, connector in named:
-            what = _only_one(place, connector)
-            if what is None:
-                continue
-            here = f"{place} of the pipeline {pipeline}"
-            if what in taken:
-                said = f"{' '.join(map(str, what))}: used by {taken[what]} too"
-                problems.append(Problem(place, said, "give each its own"))
-            taken.setdefault(what, here)
-    if problems:
-        raise ConfigError(problems, config.file)
+            yield place, connector, f"{place} of the pipeline {pipeline}"
+    if config.commands is not None:
+        yield "commands", config.commands, "commands"
 
 
 def _only_one(place: str, connector: Connector) -> tuple[object, ...] | None:

@@ -50,8 +50,8 @@ def whitening(moments: Moments, floor: float) -> Floats:
     Parameters
     ----------
     floor : float
-        Least variance that counts, as a part of the largest of the correlation's; what is constant or repeated
-        makes no large deviation.
+        Least variance that counts, as a part of the correlation's largest; what is constant or repeated makes
+        no large deviation.
     """
     sd = np.sqrt(np.diag(moments.covariance))
     sd = np.where(sd > 0.0, sd, 1.0)

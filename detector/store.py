@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 import structlog
 
@@ -20,11 +21,15 @@ from detector import dbfile
 from detector.contracts import Alert
 from detector.errors import CorruptState, StateError
 from detector.failpoints import failpoint
-from detector.ledger import Change, Ledger
+from detector.ledger import Change, Kind, Ledger
 
 log = structlog.get_logger(__name__)
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
+_NO_ENTRIES: Mapping[tuple[str, str], bytes | None] = MappingProxyType({})
+MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider")
+"""What belongs to one schema: models, those of the second score, and the vectors of alerts and labels."""
+
 _SEQ = struct.Struct(">Q")
 """Numbers as the ledger's names: big-endian sorts them."""
 
@@ -43,12 +48,18 @@ class Saved:
         The models, by key.
     meta : dict of str to bytes
         Whatever else was stored with a commit.
+    second : dict of str to bytes
+        The models of the second score, by key.
+    entries : dict of str to dict of str to bytes
+        What is remembered of alerts and labels, by kind and name.
     """
 
     schema: str
     positions: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, bytes] = field(default_factory=dict)
     meta: dict[str, bytes] = field(default_factory=dict)
+    second: dict[str, bytes] = field(default_factory=dict)
+    entries: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
 class Store:
@@ -113,6 +124,8 @@ class Store:
         rows: Mapping[str, bytes],
         alerts: Sequence[Alert],
         meta: Mapping[str, bytes] = _NOTHING,
+        second: Mapping[str, bytes] = _NOTHING,
+        entries: Mapping[tuple[str, str], bytes | None] = _NO_ENTRIES,
     ) -> None:
         """Store all of it or nothing; what it returns from survives a power cut.
 
@@ -126,6 +139,10 @@ class Store:
             Go to the outbox, for every sink that is registered.
         meta : mapping of str to bytes
             Anything else that must fit to these.
+        second : mapping of str to bytes
+            By key.
+        entries : mapping of (kind, name) to bytes or None
+            Of what is remembered of alerts and labels; None: removed.
         """
         texts = [alert.to_json().encode() for alert in alerts]
         failpoint("before_commit")
@@ -136,8 +153,12 @@ class Store:
                     change.put("position", _name(name), value)
                 for name, value in rows.items():
                     change.put("row", _name(name), value)
+                for name, value in second.items():
+                    change.put("second", _name(name), value)
                 for name, value in meta.items():
                     change.put("meta", _name(name), value)
+                for (kind, name), entry in entries.items():
+                    _renew(change, cast("Kind", kind), _name(name), entry)
                 self._post(change, texts)
         failpoint("after_commit")
 
@@ -152,11 +173,12 @@ class Store:
         change.put("store", b"last", _SEQ.pack(last + len(texts)))
 
     def adopt(self, schema: str) -> None:
-        """Drop every row, which belonged to another schema, and take this one; the rest stays."""
+        """Drop every model and vector, which belonged to another schema, and take this one."""
         with self._lock:
             self._saved = None
             with self._ledger.change() as change:
-                change.drop("row")
+                for kind in MODEL_KINDS:
+                    change.drop(kind)
                 change.put("store", b"schema", _name(schema))
 
     def register(self, sinks: Sequence[str]) -> None:
@@ -245,11 +267,20 @@ def _saved(contents: Mapping[str, Mapping[bytes, bytes]]) -> Saved:
     schema = contents.get("store", {}).get(b"schema")
     if schema is None:
         raise CorruptState("the state file is sound, but has no schema in it")
-    positions, rows, meta = (
+    positions, meta, rows, second, *entries = (
         {_text(name): value for name, value in contents.get(kind, {}).items()}
-        for kind in ("position", "row", "meta")
+        for kind in ("position", "meta", *MODEL_KINDS)
     )
-    return Saved(_text(schema), positions, rows, meta)
+    known = {str(kind): found for kind, found in zip(MODEL_KINDS[2:], entries, strict=True) if found}
+    return Saved(_text(schema), positions, rows, meta, second, known)
+
+
+def _renew(change: Change, kind: Kind, name: bytes, value: bytes | None) -> None:
+    """Store an entry, or remove it."""
+    if value is None:
+        change.drop(kind, name, name)
+    else:
+        change.put(kind, name, value)
 
 
 def _set_aside(path: Path, reason: str) -> Path:

@@ -21,13 +21,19 @@ from detector.contracts import Alert, Batch, Floats, Source
 from detector.courier import Courier
 from detector.errors import EndOfInput, StateError
 from detector.failpoints import failpoint
+from detector.feedback import Feedback
 from detector.history import History
+from detector.keeper import Keeper
+from detector.labels.book import Entries
+from detector.metric import archive
 from detector.pipeline import Pipeline
 from detector.refused import Refused
-from detector.store import Store
+from detector.store import Saved, Store
 
 log = structlog.get_logger()
 
+FEEDBACK = "(labels)"
+"""Stands among the names of sources for the file of labels; no source may be called so."""
 _MOST_ROWS = 10_000
 _COMMIT_WITHIN_S = 0.05
 _LOOK_S = 0.2
@@ -72,6 +78,8 @@ class _Uncommitted:
 
     positions: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, bytes] = field(default_factory=dict)
+    second: dict[str, bytes] = field(default_factory=dict)
+    entries: Entries = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     tokens: list[tuple[Source, object]] = field(default_factory=list)
     since: float = 0.0
@@ -96,6 +104,10 @@ class Worker(threading.Thread):
         Returns unix seconds; the one that sources note arrivals by.
     history : History, optional
         Learned first if there is no saved model.
+    keeper : Keeper, optional
+        Says which metric the records go through.
+    feedback : Feedback, optional
+        Brings the labels that people give.
     """
 
     def __init__(
@@ -107,6 +119,8 @@ class Worker(threading.Thread):
         refused: Refused,
         clock: Callable[[], float] = time.time,
         history: History | None = None,
+        keeper: Keeper | None = None,
+        feedback: Feedback | None = None,
     ) -> None:
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
@@ -119,6 +133,8 @@ class Worker(threading.Thread):
         self._couriers = couriers
         self._refused = refused
         self._clock, self._history = clock, history
+        self._keeper, self._feedback = keeper, feedback
+        self._metric_saved = ""
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
@@ -154,10 +170,13 @@ class Worker(threading.Thread):
                 log.info("sources_ended", pipeline=self.pipeline.name)
             while not self._halt.wait(_LOOK_S):
                 self._check_couriers()
+                self._listen()
         except BaseException as error:
             self.failure = error
         finally:
             self.ready.set()
+            if self._keeper is not None:
+                self._keeper.stop()
             for source in self._sources.values():
                 source.close()
             self._finish_couriers()
@@ -175,11 +194,12 @@ class Worker(threading.Thread):
                 remedy="features or distance changed: learning starts anew, sources go on where they were",
             )
         else:
-            width = len(pipeline.pool.rows[0])
-            schema = bytes.fromhex(pipeline.schema)
-            rows = {key: codec.decode_row(data, schema, width) for key, data in saved.rows.items()}
-            pipeline.restore(rows, saved.meta.get("open_alerts", b""))
+            rows = self._take_up(saved)
             log.info("state_loaded", pipeline=pipeline.name, keys=len(rows))
+        if self._keeper is not None:
+            self._keeper.begin()
+        if self._feedback is not None:
+            self._feedback.begin(saved.positions.get(FEEDBACK, b""))
         if self._history is not None and rows:
             log.info("history_not_read", pipeline=pipeline.name, reason="there are saved models")
         elif self._history is not None and self._history.learn(pipeline, self._halt.is_set):
@@ -187,9 +207,36 @@ class Worker(threading.Thread):
         for name, source in self._sources.items():
             source.open(saved.positions.get(name, b""))
 
+    def _take_up(self, saved: Saved) -> dict[str, Floats]:
+        """Restore the models, what is remembered of alerts, and the metric that the thresholds belong to."""
+        pipeline, schema = self.pipeline, bytes.fromhex(self.pipeline.schema)
+        rows, second = (
+            {key: codec.decode_row(data, schema, width) for key, data in of.items()}
+            for of, width in ((saved.rows, pipeline.width), (saved.second, pipeline.second_width))
+        )
+        metric = saved.meta.get("metric", b"")
+        if metric and self._keeper is not None:
+            in_force = archive.from_bytes(metric)
+            self._metric_saved = in_force.id
+        else:
+            in_force = None
+        pipeline.restore(
+            rows, saved.meta.get("open_alerts", b""), second=second, entries=saved.entries, metric=in_force
+        )
+        return rows
+
+    def _listen(self) -> None:
+        """Take the labels that have come, and another metric if one counts now; store what they changed."""
+        if self._feedback is not None and self._feedback.take(self.pipeline):
+            self._waiting.positions[FEEDBACK] = self._feedback.position
+            self._commit()
+        if self._keeper is not None and self._keeper.step():
+            self._commit(always=True)
+
     def _read_all(self) -> None:
         live = dict(self._sources)
         while live and not self._halt.is_set():
+            self._listen()
             if self._held_up():
                 continue
             for name, source in list(live.items()):
@@ -209,6 +256,8 @@ class Worker(threading.Thread):
 
     def _take(self, name: str, source: Source, batch: Batch) -> None:
         result = self.pipeline.process(batch)
+        if self._keeper is not None:
+            self._keeper.note(result)
         waiting, progress = self._waiting, self.progress
         if not waiting.positions:
             waiting.since = time.monotonic()
@@ -263,9 +312,14 @@ class Worker(threading.Thread):
         waiting = self._waiting
         if not waiting.positions and not waiting.alerts and not always:
             return
-        rows, open_alerts = self.pipeline.state()
-        schema = bytes.fromhex(self.pipeline.schema)
-        waiting.rows |= {key: codec.encode_row(row, schema) for key, row in rows.items()}
+        state, schema = self.pipeline.state(), bytes.fromhex(self.pipeline.schema)
+        waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
+        waiting.second |= {key: codec.encode_row(row, schema) for key, row in state.second.items()}
+        waiting.entries |= state.entries
+        meta = {"open_alerts": state.open_alerts}
+        metric = self.pipeline.metric.id if self.pipeline.metric is not None else ""
+        if self._keeper is not None and metric != self._metric_saved:
+            meta["metric"] = self._keeper.saved
         delay = 0.5
         while True:
             try:
@@ -273,7 +327,9 @@ class Worker(threading.Thread):
                     positions=waiting.positions,
                     rows=waiting.rows,
                     alerts=waiting.alerts,
-                    meta={"open_alerts": open_alerts},
+                    meta=meta,
+                    second=waiting.second,
+                    entries=waiting.entries,
                 )
                 break
             except StateError as error:
@@ -281,6 +337,7 @@ class Worker(threading.Thread):
                 if self._halt.wait(delay):
                     raise
                 delay = min(2 * delay, 10.0)
+        self._metric_saved = metric
         if delay > 0.5:
             log.info("stored_again", pipeline=self.pipeline.name)
         for source, token in waiting.tokens:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.config.schema import json_schema
-from detector.registry import DISTANCES, sink_options, source_options
+from detector.registry import DISTANCES, command_options, sink_options, source_options
 
 Schema = dict[str, Any]
 
@@ -147,7 +147,7 @@ _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 def page() -> str:
     """Return the whole page."""
-    schema = json_schema(source_options(), sink_options(), DISTANCES)
+    schema = json_schema(source_options(), sink_options(), DISTANCES, command_options())
     definitions = schema["$defs"]
     parts = [HEAD, _section("The file", schema, "What stands at the left margin.")]
     for title, name, text in SECTIONS:
@@ -157,7 +157,10 @@ def page() -> str:
         for options in entry["oneOf"]:
             text = f"`{kind}.NAME` with `type: {options['title']}`."
             parts.append(_section(f"{title}: `{options['title']}`", options, text))
-    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of an MQTT source or output."))
+    for options in schema["properties"]["commands"]["oneOf"]:
+        text = f"`commands` with `type: {options['title']}`: see [Feedback](feedback.md)."
+        parts.append(_section(f"Commands: `{options['title']}`", options, text))
+    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection to an MQTT broker."))
     return "\n".join(parts)
 
 

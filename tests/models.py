@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from detector import row
+from detector.metric.learned import Metric
 from detector.model import Model, Scores
 from detector.reference.moments import column
 from detector.settings import Detector
@@ -15,13 +17,26 @@ PLAIN: dict[str, Any] = {"mode": "plain", "learn_from": "all", "covariance": {"s
 """Learns everything and keeps the covariance as it is: what the naive twin does."""
 
 
+def metric_of(names: Sequence[str], seed: int = 0, k: int | None = None) -> Metric:
+    """Some metric of these features, the same in every order of them."""
+    order = sorted(names)
+    d = len(order)
+    rng = np.random.default_rng(seed)
+    L = rng.normal(size=(k or d, d)) / np.sqrt(d)
+    return Metric(L, np.zeros(d), np.ones(d), tuple(order), "random").aligned(names)
+
+
 class One:
     """One model and its row: plain, unless `mode` says otherwise."""
 
     def __init__(self, d: int, *, fixed: Any = None, **settings: Any) -> None:
         self.d = d
+        if settings.get("distance") == "learned":
+            settings = {"metric": "a file"} | settings
         self.model = Model(Detector.model_validate({"mode": "plain"} | settings), d, fixed=fixed)
         self.rows = self.model.fresh()[None].copy()
+        if settings.get("distance") == "learned":
+            self.model.use(metric_of([f"f{j}" for j in range(d)]), self.rows)
         self.clock = 0.0
 
     @property

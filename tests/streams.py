@@ -11,6 +11,7 @@ from detector.contracts import Batch
 from detector.pipeline import Pipeline
 from detector.settings import Pipeline as Settings
 from detector.settings import Record
+from tests.models import metric_of
 
 FEATURES = ("flow", "pressure", "current", "temperature")
 
@@ -21,9 +22,14 @@ def pipeline(
     """A pipeline from the settings that a configuration would hold; `rest`: of the record or the detector."""
     record = {name: rest.pop(name) for name in tuple(rest) if name in Record.model_fields}
     record |= {"features": features} if time is None else {"features": features, "time": time}
-    return Pipeline(
-        "plant", Settings.model_validate({"record": record, "detector": rest, "alert": alert or {}})
-    )
+    learned = rest.get("distance") == "learned"
+    if learned:
+        rest = {"metric": "a file"} | rest
+    settings = Settings.model_validate({"record": record, "detector": rest, "alert": alert or {}})
+    made = Pipeline("plant", settings)
+    if learned:
+        made.use(metric_of(made.vector.names))
+    return made
 
 
 def batch(

@@ -172,7 +172,7 @@ def test_a_difference_does_not_reach_back_into_it() -> None:
 def test_going_live_survives_a_restart() -> None:
     """What is saved between the history and the first live record goes on as if nothing had happened."""
     first, again = began(stale_after="1h", stuck_after=30), made(stale_after="1h", stuck_after=30)
-    rows, open_alerts = first.state()
+    rows, open_alerts, *_ = first.state()
     assert set(rows) == set(KEYS)
     again.restore({key: row.copy() for key, row in rows.items()}, open_alerts)
     here, there = (one.process(live(far=slice(100, 150))) for one in (first, again))

@@ -47,7 +47,9 @@ def _reason(feature: Feature, value: float, share: float, expected: float, sd: f
     )
 
 
-def sentence(key: str, reasons: Sequence[Reason], level: float, most: int, given: Sequence[str] = ()) -> str:
+def sentence(
+    key: str, reasons: Sequence[Reason], level: float, most: int, given: Sequence[str] = (), known: str = ""
+) -> str:
     """Return the reason as a sentence.
 
     Parameters
@@ -62,6 +64,8 @@ def sentence(key: str, reasons: Sequence[Reason], level: float, most: int, given
         Features to name at most; those with a share below 10 %, up or down, are left out, but the first.
     given : sequence of str
         The context in which that was to be expected of the first feature.
+    known : str
+        The class of a known fault that it is like; "" = none.
 
     Examples
     --------
@@ -72,7 +76,8 @@ def sentence(key: str, reasons: Sequence[Reason], level: float, most: int, given
     named = notable(reasons, most)
     text = "; ".join(_phrase(reason, given if reason is named[0] else ()) for reason in named)
     far = f"{level:.3g} x" if level <= _FAR else f"over {_FAR} x"
-    return f"{key + ': ' if key else ''}{text} ({far} the threshold)"
+    like = f", like {'the known fault ' + known if known != 'real' else 'a known fault'}" if known else ""
+    return f"{key + ': ' if key else ''}{text} ({far} the threshold{like})"
 
 
 def notable(reasons: Sequence[Reason], most: int) -> list[Reason]:

@@ -15,10 +15,13 @@ import typer
 from detector.errors import ConfigError, KyoriError, StateInUse
 
 _VERBS = (
-    *("demo", "run", "score", "explain", "compare", "backtest", "features"),
+    *("demo", "run", "score", "explain", "compare", "backtest", "features", "label", "nearest", "report"),
     *("init", "validate", "schema", "version"),
 )
 """Each is a function of that name in the module of that name beside this one."""
+
+_GROUPS = ("metric", "models", "data")
+"""Each is a module beside this one, whose `app` has verbs of its own."""
 
 _STATE_IN_USE = 3
 _BAD_CONFIG = 78
@@ -38,6 +41,8 @@ for _verb in _VERBS:
     # A verb may also have its examples in its docstring. \b keeps the lines of a paragraph as they are.
     _examples = getattr(_module, "EXAMPLES", None)
     app.command(_verb, epilog=_examples and f"\b\nExamples:\n{_examples}")(getattr(_module, _verb))
+for _group in _GROUPS:
+    app.add_typer(import_module(f"detector.cli.{_group}").app, name=_group)
 
 
 def main() -> None:

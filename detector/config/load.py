@@ -12,6 +12,7 @@ import glob
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -20,24 +21,31 @@ from detector.config.checks import distances_exist, names_meet, turned_values
 from detector.config.explain import Report, secret_places
 from detector.config.models import Config, Connector, File
 from detector.config.secrets import fill
-from detector.config.words import shown, suggestion
+from detector.config.words import Where, shown, suggestion
 from detector.config.yaml import MAX_BYTES, read
 from detector.errors import ConfigError, Problem
 
 Registry = Mapping[str, type[BaseModel]]
 """Type name of a connector to the model of its options."""
 
+_NONE: Registry = MappingProxyType({})
 _TLS_PATHS = ("ca", "cert", "key")
 
 
-def load(path: str | Path, sources: Registry, sinks: Registry, distances: Collection[str]) -> Config:
+def load(
+    path: str | Path,
+    sources: Registry,
+    sinks: Registry,
+    distances: Collection[str],
+    commands: Registry = _NONE,
+) -> Config:
     """Read and check a configuration file.
 
     Parameters
     ----------
     path : str or Path
         The file.
-    sources, sinks : mapping of str to model
+    sources, sinks, commands : mapping of str to model
         Models of the options, by type name. A model need not have a field ``type``.
     distances : collection of str
         Known distances.
@@ -57,7 +65,9 @@ def load(path: str | Path, sources: Registry, sinks: Registry, distances: Collec
             "", f"cannot be read: {reason}", "`kyori init` prints a configuration to begin with"
         )
         raise ConfigError([problem], str(path)) from None
-    return load_text(raw, str(path), sources, sinks, distances, base=file.absolute().parent)
+    return load_text(
+        raw, str(path), sources, sinks, distances, base=file.absolute().parent, commands=commands
+    )
 
 
 def load_text(
@@ -68,6 +78,7 @@ def load_text(
     distances: Collection[str],
     base: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    commands: Registry = _NONE,
 ) -> Config:
     """Do what `load` does for a text; `name` stands for the file in errors.
 
@@ -88,6 +99,7 @@ def load_text(
         "sources": found.connectors("sources", sources),
         "outputs": found.connectors("outputs", sinks),
     }
+    commanded = found.commands(commands)
     found.findings(names_meet(data))
     found.findings(distances_exist(data, distances))
     # What could not be filled in was reported already; it is empty now, and wrong for that reason only.
@@ -101,6 +113,7 @@ def load_text(
         pipelines=file.pipelines,
         sources=connectors["sources"],
         outputs=connectors["outputs"],
+        commands=commanded,
         log=file.log,
         dead_letter=None if file.dead_letter is None else _absolute(base, file.dead_letter),
         file=name,
@@ -131,20 +144,26 @@ class _Found:
     def connectors(self, kind: str, registry: Registry) -> dict[str, Connector]:
         entries = self.report.data.get(kind)
         read = {
-            name: self._connector(kind, name, entry, registry)
+            name: self._connector((kind, name), kind.removesuffix("s"), entry, registry)
             for name, entry in (entries.items() if isinstance(entries, dict) else ())
             if isinstance(entry, dict)
         }
         return {name: connector for name, connector in read.items() if connector is not None}
 
-    def _connector(self, kind: str, name: str, entry: dict[str, Any], registry: Registry) -> Connector | None:
-        where = (kind, name)
+    def commands(self, registry: Registry) -> Connector | None:
+        entry = self.report.data.get("commands")
+        if not isinstance(entry, dict):
+            return None
+        return self._connector(("commands",), "commands", entry, registry)
+
+    def _connector(
+        self, where: Where, word: str, entry: dict[str, Any], registry: Registry
+    ) -> Connector | None:
         type_name = entry.get("type")
         if type_name is None:
             self.findings([((*where, "type"), "is missing", f"add one of: {', '.join(sorted(registry))}")])
             return None
         if not isinstance(type_name, str) or type_name not in registry:
-            word = kind.removesuffix("s")
             message = f"there is no type of {word} {shown(type_name)}"
             self.findings([((*where, "type"), message, suggestion(str(type_name), registry))])
             return None

@@ -1,6 +1,6 @@
 """The shape of ``config.yaml``; the settings of a pipeline are those of `detector.settings`.
 
-The options of sources and outputs are not known here: connectors bring their own models, and
+The options of sources, outputs and commands are not known here: connectors bring their own models, and
 `detector.config.load` is given them by type name.
 """
 
@@ -60,6 +60,10 @@ class File(Settings):
     pipelines: dict[Name, PipelineConfig] = Field(min_length=1, description="each from sources to outputs")
     sources: dict[Name, Options] = Field(min_length=1, description="where records come from, by name")
     outputs: dict[Name, Options] = Field(min_length=1, description="where alerts go, by name")
+    commands: Options | None = Field(
+        default=None,
+        description="where labels of alerts are taken from while the daemon runs; default: nowhere",
+    )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     dead_letter: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="JSON Lines file of the records that could not be used; default: none"
@@ -68,7 +72,7 @@ class File(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """A source or an output: its type, and its options as the connector's own model."""
+    """A source, an output or the commands: its type, and its options as the connector's own model."""
 
     type: str
     options: BaseModel = field(repr=False)
@@ -86,6 +90,8 @@ class Config:
         Absolute.
     pipelines, sources, outputs : mapping by name
         In the order of the file.
+    commands : Connector or None
+        Where labels are taken from.
     log : Log
         What the daemon says about itself.
     dead_letter : Path or None
@@ -103,6 +109,7 @@ class Config:
     pipelines: Mapping[str, PipelineConfig] = field(repr=False)
     sources: Mapping[str, Connector] = field(repr=False)
     outputs: Mapping[str, Connector] = field(repr=False)
+    commands: Connector | None = field(repr=False)
     log: Log
     dead_letter: Path | None
     file: str

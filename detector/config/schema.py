@@ -7,6 +7,7 @@ place of any single value. What goes beyond one setting (names that must meet) o
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,7 +25,10 @@ _BOUNDED = ("enum", "pattern", "minLength", "format")
 
 
 def json_schema(
-    sources: Mapping[str, type[BaseModel]], sinks: Mapping[str, type[BaseModel]], distances: Collection[str]
+    sources: Mapping[str, type[BaseModel]],
+    sinks: Mapping[str, type[BaseModel]],
+    distances: Collection[str],
+    commands: Mapping[str, type[BaseModel]] = MappingProxyType({}),
 ) -> Schema:
     """Return the schema of a file whose connectors and distances are these.
 
@@ -32,7 +36,9 @@ def json_schema(
     ['outputs', 'pipelines', 'sources', 'version']
     """
     registries = {"sources": sources, "outputs": sinks}
-    models: dict[type[BaseModel], None] = dict.fromkeys([File, *sources.values(), *sinks.values()])
+    models: dict[type[BaseModel], None] = dict.fromkeys(
+        [File, *sources.values(), *sinks.values(), *commands.values()]
+    )
     refs, together = models_json_schema([(model, "validation") for model in models])
     definitions: dict[str, Schema] = {name: _tidy(schema) for name, schema in together["$defs"].items()}
     definitions["Detector"]["properties"]["distance"] |= {"anyOf": _distances(distances)}
@@ -43,16 +49,22 @@ def json_schema(
     whole = definition(File)
     for kind in ("pipelines", "sources", "outputs"):
         whole["properties"][kind]["additionalProperties"] = False
-    for kind, registry in registries.items():
+
+    def entry(registry: Mapping[str, type[BaseModel]]) -> Schema:
         choices = [_typed(type_name, definition(model)) for type_name, model in sorted(registry.items())]
-        entry = {
+        return {
             "type": "object",
             "required": ["type"],
             "oneOf": choices,
             "discriminator": {"propertyName": "type"},
         }
+
+    for kind, registry in registries.items():
         patterns = whole["properties"][kind]["patternProperties"]
-        patterns.update(dict.fromkeys(patterns, entry))
+        patterns.update(dict.fromkeys(patterns, entry(registry)))
+    if commands:
+        described = whole["properties"]["commands"]["description"]
+        whole["properties"]["commands"] = {"description": described, **entry(commands)}
     filled = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "filled in when the file is read"}
     inner = {name: _or_filled(schema) for name, schema in definitions.items() if schema is not whole}
     return {

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detector.contracts import Floats
 from detector.features import season
 from detector.jit import Bools1, Floats1, Floats2, Ints1, jit
-from detector.settings import Record
+from detector.settings import Feature, Record
 
 DISPLAY = {"unit", "valid", "field", "direction", "ignore_below", "stuck_after"}
 """What may change without making what was learned useless."""
@@ -69,6 +69,11 @@ class Vector:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each judged column is, with what was done to it: ``bytes:log:difference``."""
+        return tuple(map(described, self.features))
 
     @property
     def meaning(self) -> dict[str, Any]:
@@ -130,6 +135,16 @@ class Vector:
         if self._lags.any():
             first = self.context - int(self._lags.sum())
             _lag(X, rows, slots, at, self.columns, self._lags, first)
+
+
+def described(feature: Feature) -> str:
+    """Return a feature's name with what is done to its values: two of one name may be something else.
+
+    >>> described(Feature(name="bytes", log=True, smooth=5))
+    'bytes:log:smooth=5'
+    """
+    done = (":log" * feature.log, ":difference" * feature.difference)
+    return feature.name + "".join(done) + (f":smooth={feature.smooth:g}" if feature.smooth > 1 else "")
 
 
 def _lags(record: Record, j: int) -> int:

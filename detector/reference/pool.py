@@ -38,6 +38,9 @@ class Pool:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._index
+
     def key(self, slot: int) -> str:
         """Return the key of a row."""
         return self._keys[slot]

@@ -318,8 +318,8 @@ class Detector(Settings):
             )
         if self.metric is not None and self.watch.on and self.by_metric:
             raise ValueError(
-                "watch compares the model with what it was, also after another metric took its place; leave out "
-                "watch, or let the metric be a second score"
+                "watch compares thresholds, and another metric changes them; leave out watch, or let the metric "
+                "be a second score: mode auto"
             )
         if self.reference.kind == "frozen" and self.learn_from == "all":
             raise ValueError(

@@ -26,7 +26,9 @@ class Retrain(Settings):
         default=None, description="but not more often than this, as 24h; default: as soon as there are enough"
     )
     time_limit: Interval = Field(
-        default=120.0, description="a training that takes longer is ended", json_schema_extra={"default": "2m"}
+        default=120.0,
+        description="a training that takes longer is ended",
+        json_schema_extra={"default": "2m"},
     )
     memory_mb: int = Field(default=2000, ge=200, description="and one that takes more megabytes")
     max_rows: int = Field(default=2000, ge=20, description="records that it is trained with at most")

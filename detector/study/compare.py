@@ -93,7 +93,7 @@ def _varied() -> dict[str, list[str]]:
     }
     kinds = get_args(Reference.model_fields["kind"].annotation)
     return {
-        "distance": [_PARAMETER.get(name, name) for name in DISTANCES],
+        "distance": [_PARAMETER.get(name, name) for name in DISTANCES if name != "learned"],
         "reference": [kind for kind in kinds if kind not in _ELSEWHERE],
     } | named
 

@@ -180,10 +180,10 @@ def test_in_a_pipeline_it_survives_a_restart() -> None:
 
 def test_a_pipeline_that_forgets_it_is_caught() -> None:
     class Forgetful(Pipeline):
-        def restore(self, rows: Any, open_alerts: bytes) -> None:
+        def restore(self, rows: Any, open_alerts: bytes, **more: Any) -> None:
             for saved in rows.values():
                 saved[-ScoreDrift.extra :] = np.nan
-            super().restore(rows, open_alerts)
+            super().restore(rows, open_alerts, **more)
 
     X = np.random.default_rng(2).normal(size=(6_000, 2))
     X[4_000:] += 2.0

@@ -114,10 +114,10 @@ def test_a_run_that_is_forgotten_would_be_seen() -> None:
     """The negative control of the check above."""
 
     class Forgetful(Pipeline):
-        def restore(self, rows: Any, open_alerts: bytes) -> None:
+        def restore(self, rows: Any, open_alerts: bytes, **more: Any) -> None:
             for saved in rows.values():
                 saved[-self.watch.extra :] = np.nan
-            super().restore(rows, open_alerts)
+            super().restore(rows, open_alerts, **more)
 
     stream = part(frozen(("a",)), slice(0, 400))
     with pytest.raises(AssertionError, match="alerts differ after a restart"):
@@ -137,7 +137,7 @@ def test_other_limits_after_a_restart_lose_no_alert_and_repeat_none() -> None:
     for before, after, rest in ((4, 30, ["closed"]), (4, 2, ["closed"]), (30, 4, ["open", "closed"])):
         first, second = one(before), one(after)
         run(first, [7.0] * 10)
-        rows, open_alerts = first.state()
+        rows, open_alerts, *_ = first.state()
         second.restore(rows, open_alerts)
         assert first.schema == second.schema
         assert run(second, [7.0, 7.0, 8.0]) == rest

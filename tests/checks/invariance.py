@@ -9,6 +9,8 @@ import numpy as np
 
 from detector.codec import decode_row, encode_row
 from detector.contracts import Batch
+from detector.labels.book import Entries
+from detector.metric.learned import Metric
 from detector.pipeline import Pipeline
 from tests.streams import cut, part
 
@@ -23,6 +25,8 @@ class Outcome:
     alerts: list[str] = field(default_factory=list)
     state: dict[str, bytes] = field(default_factory=dict)
     open_alerts: bytes = b""
+    second: dict[str, bytes] = field(default_factory=dict)
+    entries: Entries = field(default_factory=dict)
 
 
 def outcome(pipeline: Pipeline, batches: Iterable[Batch]) -> Outcome:
@@ -36,21 +40,30 @@ def outcome(pipeline: Pipeline, batches: Iterable[Batch]) -> Outcome:
             why = [s.shares[i], s.expected[i], s.sd[i]] if s.anomaly[i] else []
             out.numbers.append(np.concatenate([said, *why]).tobytes())
         out.alerts += [alert.to_json() for alert in result.alerts]
-    out.state, out.open_alerts = saved(pipeline)
+    state, schema = pipeline.state(), bytes.fromhex(pipeline.schema)
+    out.state, out.second = (
+        {key: encode_row(row, schema) for key, row in rows.items()} for rows in (state.rows, state.second)
+    )
+    out.open_alerts, out.entries = state.open_alerts, state.entries
     return out
 
 
-def saved(pipeline: Pipeline) -> tuple[dict[str, bytes], bytes]:
-    """The state as bytes, as the store would keep it."""
-    rows, open_alerts = pipeline.state()
+def restore(pipeline: Pipeline, saved: Outcome, metric: Metric | None = None) -> None:
+    """Put all that was saved, as bytes, into a pipeline that has seen nothing."""
     schema = bytes.fromhex(pipeline.schema)
-    return {key: encode_row(row, schema) for key, row in rows.items()}, open_alerts
+    rows, second = (
+        {key: decode_row(data, schema, _width(data)) for key, data in of.items()}
+        for of in (saved.state, saved.second)
+    )
+    entries: dict[str, dict[str, bytes]] = {}
+    for (kind, name), data in saved.entries.items():
+        if data is not None:
+            entries.setdefault(kind, {})[name] = data
+    pipeline.restore(rows, saved.open_alerts, second=second, entries=entries, metric=metric)
 
 
-def restore(pipeline: Pipeline, state: dict[str, bytes], open_alerts: bytes) -> None:
-    """Put saved bytes into a pipeline that has seen nothing."""
-    schema, width = bytes.fromhex(pipeline.schema), pipeline.pool.rows.shape[1]
-    pipeline.restore({key: decode_row(data, schema, width) for key, data in state.items()}, open_alerts)
+def _width(row: bytes) -> int:
+    return int.from_bytes(row[8:12], "little")
 
 
 def check_batches_do_not_matter(make: Make, stream: Batch, sizes: Sequence[int] = (1, 7)) -> None:
@@ -61,29 +74,23 @@ def check_batches_do_not_matter(make: Make, stream: Batch, sizes: Sequence[int] 
         assert parts.numbers == whole.numbers, f"scores differ in batches of {size}"
         assert parts.alerts == whole.alerts, f"alerts differ in batches of {size}"
         assert (parts.state, parts.open_alerts) == (whole.state, whole.open_alerts), f"state, {size}"
+        assert (parts.second, parts.entries) == (whole.second, whole.entries), f"second score, alerts, {size}"
 
 
 def check_restart_does_not_matter(make: Make, stream: Batch, offsets: Sequence[int]) -> None:
     """Save, restore elsewhere and go on: the same as going on."""
     for offset in offsets:
         first = make()
-        outcome(first, [part(stream, slice(0, offset))])
+        saved = outcome(first, [part(stream, slice(0, offset))])
         again = make()
-        restore(again, *saved_of_all(first))
+        restore(again, saved, first.metric)
         rest = [part(stream, slice(offset, None))]
         there, here = outcome(again, rest), outcome(first, rest)
         assert there.numbers == here.numbers, f"scores differ after a restart at {offset}"
         assert there.alerts == here.alerts, f"alerts differ after a restart at {offset}"
-        assert there.open_alerts == here.open_alerts
+        assert (there.open_alerts, there.entries) == (here.open_alerts, here.entries)
+        assert all(here.second[key] == data for key, data in there.second.items())
         assert all(here.state[key] == data for key, data in there.state.items())
-
-
-def saved_of_all(pipeline: Pipeline) -> tuple[dict[str, bytes], bytes]:
-    """The state of every key, also of those that did not change lately."""
-    schema = bytes.fromhex(pipeline.schema)
-    pool = pipeline.pool
-    state = {key: encode_row(pool.rows[slot], schema) for slot, key in enumerate(pool.keys())}
-    return state, pipeline.state()[1]
 
 
 def check_keys_do_not_meet(make: Make, stream: Batch) -> None:

@@ -48,7 +48,7 @@ def compute(name: str, x: Vector, mean: Vector, sd: Vector) -> tuple[float, Vect
 
 
 def test_every_distance_is_tested() -> None:
-    tested = {name.partition(":")[0] for name in SCIPY} | {"mahalanobis"}
+    tested = {name.partition(":")[0] for name in SCIPY} | {"mahalanobis", "learned"}
     assert tested == set(DISTANCES) == set(REGISTERED)
 
 

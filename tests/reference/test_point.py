@@ -282,10 +282,10 @@ def test_a_point_that_is_lost_is_caught() -> None:
     width = row.HEAD + row.chart_width(4, full=True)
 
     class Forgetful(type(made("median", "mahalanobis"))):  # type: ignore[misc]
-        def restore(self, rows: Any, open_alerts: bytes) -> None:
+        def restore(self, rows: Any, open_alerts: bytes, **more: Any) -> None:
             for saved in rows.values():
                 saved[width : width + 4] = 0.0
-            super().restore(rows, open_alerts)
+            super().restore(rows, open_alerts, **more)
 
     with pytest.raises(AssertionError, match="after a restart at 121"):
         invariance.check_restart_does_not_matter(

@@ -1,0 +1,163 @@
+"""Which metric a pipeline goes through, and how another comes to take its place.
+
+The one that was promoted last counts, else the file of the configuration. From labels a candidate is trained
+in a process of its own; if it is better than the baselines by the margin, it is promoted. Whoever promotes
+another one, a person by `kyori models promote` or the training, changes the index of the versions; it is
+looked at between two batches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from detector.contracts import Floats
+from detector.errors import MetricError
+from detector.labels.book import REAL
+from detector.metric import archive
+from detector.pipeline import Pipeline, Result
+from detector.settings import Metric as Settings
+from detector.training import Job, Limits, Models, Outcome, files, start
+
+log = structlog.get_logger()
+
+_USUAL = 500  # calm records that stand for what is normal in a training
+_LOOK_S = 0.2
+
+
+class Keeper:
+    """Keeps a pipeline's metric.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Whose settings name a metric.
+    models : Models
+        Its versions.
+    clock : callable
+        Returns unix seconds.
+    """
+
+    def __init__(self, pipeline: Pipeline, models: Models, clock: Callable[[], float] = time.time) -> None:
+        settings = pipeline.settings.detector.metric
+        if settings is None:
+            raise ValueError(f"pipeline {pipeline.name} has no metric")
+        self._settings: Settings = settings
+        self._pipeline, self._models, self._clock = pipeline, models, clock
+        self._usual: deque[Floats] = deque(maxlen=_USUAL)
+        self._job: Job | None = None
+        self._trained, self._trained_at = 0, -np.inf
+        self._looked = -np.inf
+        self._said = ""
+
+    def begin(self) -> None:
+        """Let the pipeline go through the metric that counts, and train a first one if there is none.
+
+        Raises
+        ------
+        MetricError
+            The file of the configuration cannot be used.
+        """
+        self._file = files.read(Path(self._settings.file)).metric if self._settings.file else None
+        self._take_up()
+
+    def note(self, result: Result) -> None:
+        """Remember some calm records of a batch: what is normal, for the next training."""
+        calm = np.flatnonzero((result.scores.level < 1.0) & np.isfinite(result.X).all(axis=1))
+        self._usual.extend(result.X[i].copy() for i in calm[-_USUAL :: max(len(calm) // 32, 1)].tolist())
+
+    def step(self) -> bool:
+        """Look whether a training has ended or is due, and whether another metric counts; True: it does now.
+
+        Nothing that fails here is lost or ends the stream: the metric in force stays.
+        """
+        now = time.monotonic()
+        if now - self._looked < _LOOK_S:
+            return False
+        self._looked = now
+        try:
+            self._train()
+            changed = self._take_up()
+        except MetricError as error:
+            if str(error) != self._said:
+                log.error("metric_stays", pipeline=self._pipeline.name, metric=self._id, error=str(error))
+            self._said = str(error)
+            return False
+        self._said = ""
+        return changed
+
+    def stop(self) -> None:
+        """End a training."""
+        if self._job is not None:
+            self._job.cancel()
+
+    @property
+    def saved(self) -> bytes:
+        """The metric in force, to be stored with the models, whose thresholds belong to it."""
+        metric = self._pipeline.metric
+        return archive.to_bytes(metric) if metric is not None else b""
+
+    @property
+    def _id(self) -> str:
+        return self._pipeline.metric.id if self._pipeline.metric is not None else ""
+
+    def _take_up(self) -> bool:
+        wanted = self._models.active() or self._file
+        if wanted is None or wanted.id == self._id:
+            return False
+        before = self._id
+        self._pipeline.use(wanted)
+        log.info("metric_in_force", pipeline=self._pipeline.name, metric=wanted.id, before=before)
+        return True
+
+    def _train(self) -> None:
+        """Start a training when there are enough new labels, and see to one that has ended."""
+        if self._job is not None:
+            outcome = self._job.poll()
+            if outcome is not None:
+                self._job = None
+                self._end(outcome)
+            return
+        retrain, labels = self._settings.retrain, self._pipeline.book.labels
+        newest = max((one.number for one in labels.values()), default=0)
+        fresh = sum(one.number > self._trained for one in labels.values())
+        waited = retrain.every is None or self._clock() - self._trained_at >= retrain.every
+        if self._settings.algorithm is not None and fresh >= retrain.min_new_labels and waited:
+            self._trained = newest
+            self._start(*self._examples())
+
+    def _examples(self) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+        """Return one vector of each label, and usual records; 1 = fault."""
+        labels = list(self._pipeline.book.labels.values())
+        X = [one.X[len(one.X) // 2] for one in labels] + list(self._usual)
+        y = [int(one.label == REAL) for one in labels] + [0] * len(self._usual)
+        return np.array(X), np.array(y, np.int64)
+
+    def _start(self, X: Floats, y: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+        settings, retrain = self._settings, self._settings.retrain
+        limits = Limits(retrain.time_limit, retrain.memory_mb * 1_000_000, retrain.max_rows)
+        self._trained_at = self._clock()
+        self._job = start(
+            X, y, self._pipeline.vector.names, settings.algorithm or "auto", limits,
+            margin=settings.promote.by, parent=self._id,
+        )  # fmt: skip
+        log.info(
+            "metric_training", pipeline=self._pipeline.name, algorithm=settings.algorithm, records=len(X),
+            faults=int(np.sum(y == 1)),
+        )  # fmt: skip
+
+    def _end(self, outcome: Outcome) -> None:
+        name, metric, comparison = self._pipeline.name, outcome.metric, outcome.comparison
+        if metric is None or comparison is None:
+            log.warning("metric_not_learned", pipeline=name, reason=outcome.failure, metric=self._id)
+            return
+        self._models.add(metric, comparison, self._clock())
+        log.info("metric_learned", pipeline=name, candidate=metric.id, verdict=comparison.verdict)
+        if comparison.promoted:
+            self._models.promote(metric.id, self._clock())
+        self._models.prune(self._settings.promote.keep)

@@ -1,0 +1,1 @@
+"""What operators say of records: how it enters the verdict."""

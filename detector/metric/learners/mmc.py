@@ -1,0 +1,34 @@
+"""MMC: similar pairs near to each other, while dissimilar ones stay apart (Xing et al., 2002).
+
+The metric of the tutorial. It loses rank, and it does not converge on every data.
+"""
+
+from __future__ import annotations
+
+from detector.contracts import Floats
+from detector.metric.learned import Value
+from detector.metric.learners import adapter, tuples
+from detector.metric.learners.examples import Examples, Learner
+
+
+def _fit(examples: Examples, seed: int, pairs: int, **parameters: Value) -> Floats:
+    X, sign = tuples.pairs(examples, pairs, seed)
+    return adapter.components("MMC", X, sign, random_state=seed, **parameters)
+
+
+def fit(examples: Examples, seed: int, **parameters: Value) -> Floats:
+    """Return L (d, d) of a full matrix."""
+    return _fit(examples, seed, **parameters)  # type: ignore[arg-type]
+
+
+def fit_diagonal(examples: Examples, seed: int, **parameters: Value) -> Floats:
+    """Return L (d, d) of a diagonal matrix: one weight for each feature."""
+    return _fit(examples, seed, diagonal=True, **parameters)  # type: ignore[arg-type]
+
+
+_COMMON: dict[str, Value] = {"pairs": 0, "max_iter": 100, "tol": 1e-6, "init": "identity"}
+
+LEARNER = Learner("mmc", fit, ("pairs", "classes"), _COMMON | {"max_proj": 1_000})
+DIAGONAL = Learner(
+    "mmc_diagonal", fit_diagonal, ("pairs", "classes"), _COMMON | {"diagonal_c": 1.0}, cheap=True
+)

@@ -1,0 +1,187 @@
+"""Operating modes without labels: found, stable, and the same however the stream is cut."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from sklearn.metrics import adjusted_rand_score
+
+from detector.labels.modes import CONFIRM, Modes
+from detector.settings.modes import Modes as Settings
+
+CENTRES = np.array([[0.0, 0.0], [8.0, 1.0], [3.0, 9.0]])
+"""Of idle, run and wash, in standard deviations."""
+
+
+class Machine:
+    """The modes of some models, with rows of their own."""
+
+    def __init__(self, keys: int = 1, k: int = 2, **settings: object) -> None:
+        self.settings = Settings.model_validate(settings)
+        self.k = k
+        self.modes = Modes(self.settings, k, 3)
+        self.rows = np.full((keys, 3 + self.modes.extra + 2), np.nan)
+
+    def take(self, Z: np.ndarray, slots: np.ndarray | None = None) -> np.ndarray:
+        slots = np.zeros(len(Z), np.int64) if slots is None else slots
+        return self.modes.follow(self.rows, slots, np.ascontiguousarray(Z, float))
+
+    def restart(self) -> None:
+        """Lose all but the rows, as a daemon does."""
+        self.modes, self.rows = Modes(self.settings, self.k, 3), self.rows.copy()
+
+
+def day(n: int = 6000, seed: int = 0, centres: np.ndarray = CENTRES) -> tuple[np.ndarray, np.ndarray]:
+    """A machine that stays in a mode for a while; it begins with a long time of the first one."""
+    rng = np.random.default_rng(seed)
+    truth = [0] * 500
+    while len(truth) < n:
+        truth += [int(rng.integers(0, len(centres)))] * int(rng.integers(50, 300))
+    mode = np.array(truth[:n])
+    return centres[mode] + rng.normal(size=(n, centres.shape[1])), mode
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_idle_run_and_wash_are_found(seed: int) -> None:
+    Z, mode = day(seed=seed)
+    ids = Machine(clusters=3).take(Z)
+    assert adjusted_rand_score(mode[500:], ids[500:]) > 0.9
+    # The negative control: one cloud has no modes that could be found again.
+    assert adjusted_rand_score(mode[500:], Machine(clusters=3).take(Z - CENTRES[mode])[500:]) < 0.05
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_modes_are_found_where_every_record_is_of_another(seed: int) -> None:
+    Z, mode = day(seed=seed)
+    shuffled = np.random.default_rng(seed).permutation(len(Z))
+    assert adjusted_rand_score(mode[shuffled], Machine(clusters=3).take(Z[shuffled])) > 0.9
+
+
+def test_where_they_begin_by_chance_they_are_not_found() -> None:
+    """What river does by itself: centres at random, and none for the modes that come later."""
+    from river import cluster  # noqa: PLC0415
+
+    Z, mode = day()
+    worst = 1.0
+    for seed in range(5):
+        alone = cluster.KMeans(3, 0.05, seed=seed)
+        ids = [alone.learn_predict_one(dict(enumerate(z))) for z in Z.tolist()]
+        worst = min(worst, adjusted_rand_score(mode[500:], ids[500:]))
+    assert worst < 0.7
+
+
+def test_the_scale_of_the_space_does_not_matter() -> None:
+    Z, _ = day()
+    assert (Machine().take(Z) == Machine().take(1024.0 * Z)).all()
+
+
+def test_ids_stay_and_a_new_mode_has_a_new_one() -> None:
+    Z, mode = day()
+    made = Machine(clusters=3)
+    ids = made.take(Z)
+    known = [int(np.bincount(ids[(mode == m) & (np.arange(6000) > 3000)]).argmax()) for m in range(3)]
+    assert len(set(known)) == 3
+    for m in range(3):  # the same id for each mode, early and late
+        assert np.mean(ids[(mode == m) & (np.arange(6000) > 3000)] == known[m]) > 0.95
+    # Much farther than the modes from each other: it takes the place of the two nearest ones.
+    fresh = made.take(np.array([60.0, -60.0]) + np.random.default_rng(1).normal(size=(100, 2)))
+    assert (fresh[:CONFIRM - 1] <= ids.max()).all()
+    assert (fresh[CONFIRM:] == ids.max() + 1).all()
+
+
+def test_an_outlier_is_no_mode() -> None:
+    Z, mode = day()
+    clean = Machine().take(Z)
+    dirty = Z.copy()
+    dirty[1000::97] = 1e6 * np.random.default_rng(0).normal(size=dirty[1000::97].shape)
+    ids = Machine().take(dirty)
+    there = np.ones(len(Z), bool)
+    there[1000::97] = False
+    assert adjusted_rand_score(mode[500:][there[500:]], ids[500:][there[500:]]) > 0.9
+    assert ids.max() <= clean.max() + 1
+
+
+def test_what_is_no_number_is_of_no_mode_and_changes_nothing() -> None:
+    Z, _ = day(1000)
+    gaps = np.repeat(Z, 2, axis=0)
+    gaps[1::6, 0], gaps[3::6, 1], gaps[5::6] = np.nan, np.inf, -1e200
+    first, second = Machine(), Machine()
+    ids = first.take(gaps)
+    assert (ids[1::2] == -1).all()
+    assert (ids[::2] == second.take(Z)).all()
+    assert first.rows.tobytes() == second.rows.tobytes()
+
+
+def test_equal_records_are_one_mode() -> None:
+    assert set(Machine(clusters=4).take(np.ones((500, 2))).tolist()) == {0}
+    assert set(Machine(clusters=4).take(np.tile([[1.0, 1.0], [2.0, 2.0]], (200, 1))).tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("settings", [{"clusters": 3}, {"clusters": 7, "halflife": 0.2}])
+def test_neither_batches_nor_restarts_matter(settings: dict[str, object]) -> None:
+    """To the bit, also with several keys in one batch; nor does anything outside change the result."""
+    rng = np.random.default_rng(4)
+    Z = np.vstack([day(1500, seed=seed)[0] for seed in range(3)])
+    slots = np.repeat([0, 1, 2], 1500)
+    order = np.argsort(rng.random(4500) + np.tile(np.arange(1500), 3) / 5.0, kind="stable")
+    Z, slots = Z[order], slots[order]
+    Z[::50] = np.nan
+    whole = Machine(3, **settings)
+    expected = whole.take(Z, slots)
+    assert expected.max() >= 3
+    for size, restarts in ((1, True), (7, False), (7, True), (4500, True)):
+        random.seed(size)
+        made, ids = Machine(3, **settings), []
+        for start in range(0, len(Z), size):
+            ids += made.take(Z[start : start + size], slots[start : start + size]).tolist()
+            if restarts:
+                made.restart()
+        assert ids == expected.tolist()
+        assert made.rows.tobytes() == whole.rows.tobytes()
+
+
+def test_a_lost_row_would_be_seen() -> None:
+    """The negative control of the check above."""
+    Z, _ = day(3000)
+    made = Machine()
+    first = made.take(Z[:1500])
+    made.rows[:] = np.nan
+    assert [*first, *made.take(Z[1500:])] != Machine().take(Z).tolist()
+
+
+def test_it_stays_in_its_places() -> None:
+    made = Machine(2)
+    made.take(day(1000)[0])
+    assert np.isnan(made.rows[0, :3]).all()
+    assert np.isnan(made.rows[0, -2:]).all()
+    assert np.isnan(made.rows[1]).all()
+    assert np.isfinite(made.rows[0, 3:-2]).any()
+
+
+def test_many_modes_in_many_columns() -> None:
+    rng = np.random.default_rng(0)
+    centres = 20.0 * rng.normal(size=(32, 12))
+    mode = rng.integers(0, 32, 4000)
+    ids = Machine(k=12, clusters=32).take(centres[mode] + rng.normal(size=(4000, 12)))
+    assert adjusted_rand_score(mode[1500:], ids[1500:]) > 0.9
+
+
+def test_what_may_be_written() -> None:
+    assert Settings.model_validate("kmeans") == Settings()
+    assert Settings.model_validate(5).clusters == 5
+    for wrong in ("dbstream", 1, 33, True, {"halflife": 0.0}, {"halflife": 1.5}, {"seed": 1}):
+        with pytest.raises(ValidationError):
+            Settings.model_validate(wrong)
+
+
+def test_river_is_imported_only_where_it_is_asked_for() -> None:
+    code = (
+        "import sys\nfrom detector.labels.modes import Modes, Settings\nassert 'river' not in sys.modules\n"
+        "Modes(Settings(), 2, 0)\nassert 'river' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
