@@ -22,7 +22,7 @@ def pipeline(
     """A pipeline from the settings that a configuration would hold; `rest`: of the record or the detector."""
     record = {name: rest.pop(name) for name in tuple(rest) if name in Record.model_fields}
     record |= {"features": features} if time is None else {"features": features, "time": time}
-    learned = rest.get("distance") == "learned"
+    learned = rest.get("distance") == "learned" and "metric" not in rest
     if learned:
         rest = {"metric": "a file"} | rest
     settings = Settings.model_validate({"record": record, "detector": rest, "alert": alert or {}})

@@ -5,10 +5,12 @@ what it cannot do, notice a mode that comes later, is decided here, by distances
 does not matter:
 
 - The first distinct records are the first centres.
+- A record that is farther from its mode than the two nearest modes are from each other, and than `FAR` times
+  what is usual, is not learned.
 - One centre more, the *spare*, looks for modes that have none. It begins at a record that is farther from
   all modes than the two nearest modes are from each other, and moves on to one that is farther still. Records
-  that are nearer to it than to any mode are its own; their mean is where it is. A spare that gains no record
-  for `LAPSE` records begins anew.
+  that are nearer to it than to any mode, and not too far to be learned by one, are its own; their mean is
+  where it is. A spare that gains no record for `LAPSE` records begins anew.
 - With `CONFIRM` records, and farther from all modes than `APART` times the distance of the two nearest modes,
   the spare becomes a mode with a new id, and those two become one, in their middle, with the older id. So
   centres that began in one mode leave it for the modes that come, as in the doubling algorithm [1]_, while a
@@ -35,12 +37,14 @@ CONFIRM = 20
 """Records of a spare before it can be a mode."""
 LAPSE = 100
 """Records without one of its own after which a spare begins anew."""
+FAR = 3.0
+"""Times the usual distance of a record from its mode: what is farther is not learned."""
 APART = 1.5
 """A new mode is farther from the others than so many times the two nearest of them."""
 LARGEST = 1e100
 """A coordinate beyond it is of no mode: its square must be finite, also when summed."""
 
-_NEXT, _GAINED, _WAITED, _SPARE = 0, 1, 2, 3  # places; then the spare, the ids, the centres; NaN = nothing
+_NEXT, _USUAL, _GAINED, _WAITED, _SPARE = range(5)  # places; then spare, ids, centres; NaN = nothing
 
 
 class Modes:
@@ -115,7 +119,7 @@ class _Model:
     def __init__(self, state: Floats, clusterer: Any, k: int) -> None:
         count = clusterer.n_clusters
         if np.isnan(state[_NEXT]):
-            state[[_NEXT, _GAINED, _WAITED]] = 0.0
+            state[:_SPARE] = 0.0
         self._state, self._clusterer = state, clusterer
         self._spare = state[_SPARE : _SPARE + k]
         self._ids = state[_SPARE + k : _SPARE + k + count]
@@ -134,13 +138,12 @@ class _Model:
             self._known += 1
             return self._named(self._known - 1)
         nearest = int(np.argmin(far))
-        if self._known == len(self._ids) and self._strange(z, float(far[nearest])):
+        if self._known == len(self._ids) and not self._learnable(z, float(far[nearest])):
             new = self._promoted()
             return int(self._ids[nearest]) if new is None else new
         c: int = self._clusterer.learn_predict_one(dict(enumerate(z.tolist())))
         self._centres[c] = list(self._clusterer.centers[c].values())
         self._apart(c)
-        self._state[_WAITED] += 1.0
         return int(self._ids[c])
 
     def _distances(self, point: Floats) -> Floats:
@@ -148,19 +151,23 @@ class _Model:
         far: Floats = np.sqrt(np.square(self._centres[: self._known] - point).sum(axis=1))
         return far
 
-    def _strange(self, z: Floats, far: float) -> bool:
-        """Return whether a record is the spare's, which then has it; `far` = from the nearest mode."""
-        state, spare = self._state, self._spare
+    def _learnable(self, z: Floats, far: float) -> bool:
+        """Return whether its mode, `far` away, may learn a record; the spare's record it may not."""
+        state, spare, closest = self._state, self._spare, float(self._between.min())
+        reach = max(closest, FAR * state[_USUAL])
         there = state[_GAINED] > 0.0 and state[_WAITED] < LAPSE
-        if there and np.sqrt(np.square(spare - z).sum()) < far:
+        if there and np.sqrt(np.square(spare - z).sum()) < min(far, reach):
             state[_GAINED] += 1.0
             spare += (z - spare) / state[_GAINED]
-        elif far > self._between.min() and not (there and far <= self._distances(spare).min()):
-            state[_GAINED], spare[:] = 1.0, z
-        else:
+            state[_WAITED] = 0.0
             return False
-        state[_WAITED] = 0.0
-        return True
+        if far > closest and not (there and far <= self._distances(spare).min()):
+            state[_GAINED], state[_WAITED], spare[:] = 1.0, 0.0, z
+            return False
+        state[_WAITED] += 1.0
+        usual = state[_USUAL] or far
+        state[_USUAL] = usual + self._clusterer.halflife * (min(far, FAR * usual) - usual)
+        return far <= reach
 
     def _promoted(self) -> int | None:
         """Make the spare a mode, if it is one, and return its id."""

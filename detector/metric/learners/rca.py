@@ -6,6 +6,8 @@ is enough. Features that depend on each other make its matrix silently not finit
 
 from __future__ import annotations
 
+import numpy as np
+
 from detector.contracts import Floats
 from detector.metric.learners import adapter
 from detector.metric.learners.examples import Examples, Learner
@@ -16,7 +18,10 @@ def fit(examples: Examples, seed: int, *, n_components: int) -> Floats:
     """Return L (k, d)."""
     known = examples.known("y" if examples.chunklets is None else "chunklets")
     require_variation(examples.X, known)
-    return adapter.components("RCA", examples.X, known, n_components=n_components or None)
+    _, at, counts = np.unique(known, return_inverse=True, return_counts=True)
+    told = (known >= 0) & (counts[at] > 1)  # a single record says nothing of how its kind varies
+    chunks = np.where(told, at, -1)
+    return adapter.components("RCA", examples.X, chunks, n_components=n_components or None)
 
 
 LEARNER = Learner("rca", fit, ("chunklets", "classes"), {"n_components": 0}, cheap=True, classes=1)

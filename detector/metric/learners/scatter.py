@@ -32,4 +32,6 @@ def require_variation(X: Floats, groups: Ints) -> None:
     within = sum(scatter(rows) for rows in members) / max(1, sum(map(len, members)))
     still = int((np.linalg.eigvalsh(within) < _STILL).sum())
     if still:
-        raise np.linalg.LinAlgError(f"records of the same kind do not vary in {still} of {X.shape[1]} directions")
+        raise np.linalg.LinAlgError(
+            f"records of the same kind do not vary in {still} of {X.shape[1]} directions"
+        )
