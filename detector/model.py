@@ -13,7 +13,7 @@ from scipy import special
 from detector import row
 from detector.contracts import Floats
 from detector.errors import MetricError
-from detector.kernel import drift, plan, shift
+from detector.kernel import drift, plan, series, shift
 from detector.kernel.independent import DECIDED
 from detector.kernel.moved import Moves
 from detector.metric.distances import Distance, distance
@@ -299,6 +299,18 @@ class Model:
         ):
             at = self._parts.single
         return moments(row_[at:], self.d, full=self._kernel != "distance")
+
+    @property
+    def averages(self) -> bool:
+        """Whether what is judged may be a running average of the records."""
+        return self._kernel == "default"
+
+    def averaged(self, row_: Floats) -> tuple[float, Floats]:
+        """Return of how many records a model judges the average, and what that is now; 1 = of one."""
+        alone = row_[row.FORM] == plan.INDEPENDENT or (self._parts and self._parts.form == plan.INDEPENDENT)
+        if self._parts is None or alone:
+            return 1.0, np.full(self.d, np.nan)
+        return series.AVERAGED, row_[self._parts.average : self._parts.average + self.d]
 
     @property
     def warmup(self) -> int:

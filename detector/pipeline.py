@@ -37,14 +37,13 @@ from detector.contracts import Alert, Batch, Floats, Layout, Rejected
 from detector.errors import KyoriError
 from detector.features import clock
 from detector.features.vector import Vector
-from detector.labels.book import Book, Entries, Labelled
+from detector.labels.book import Book, Entries, Labelled, Measure
 from detector.metric.learned import Metric
 from detector.model import Model, Scores
 from detector.moves import Moves
 from detector.reference.pool import Pool
 from detector.settings import Pipeline as Settings
 from detector.shadow import Shadow
-from detector.snapshot import Moments
 from detector.verdict.relevance import Relevance
 from detector.watch import Watch
 
@@ -237,7 +236,7 @@ class Pipeline:
             None: there is no such alert any more, or no such key.
         """
         vector = (key, self._point(values)) if values is not None else None
-        return self.book.label(about, label, name, self._moments, vector)
+        return self.book.label(about, label, name, self._measure, vector)
 
     def _point(self, values: Mapping[str, float]) -> Floats:
         names = [feature.name for feature in self.vector.features]
@@ -253,11 +252,12 @@ class Pipeline:
         """Return whether an alert can be labelled."""
         return alert in self.book.alerts or alert in self.book.labels
 
-    def _moments(self, key: str) -> Moments | None:
-        """Return what the model of a key holds for normal now."""
+    def _measure(self, key: str) -> Measure | None:
+        """Return what the model of a key measures its records by now."""
         if key not in self.pool:
             return None
-        return self.model.moments(self.pool.rows[self.pool.slots(np.array([key], object))[0]])
+        row_ = self.pool.rows[self.pool.slots(np.array([key], object))[0]]
+        return Measure.of(self.model.moments(row_), *self.model.averaged(row_))
 
     def process(self, batch: Batch, explain: NDArray[np.bool_] | None = None) -> Result:
         """Score, judge and learn every record of a batch, in order.
@@ -367,8 +367,9 @@ class Pipeline:
         for i in np.flatnonzero((events != 0) | scores.anomaly).tolist():
             event, key = events[i], self.pool.key(slots[i])
             about = ("distance", key, "")
+            x = scores.values[i] if self.model.averages else X[i]
             if scores.anomaly[i] and about in self.open_alerts:
-                self.book.add(self.open_alerts[about].id, X[i], float(scores.level[i]))
+                self.book.add(self.open_alerts[about].id, x, float(scores.level[i]))
             if not event:
                 continue
             if event in (episodes.OPENS, episodes.WORSE):
@@ -377,7 +378,7 @@ class Pipeline:
                 if event == episodes.OPENS:
                     name = identity(self.name, key, number, repr(at))
                     alert = replace(alert, id=name, opened=at, time=at, record=number)
-                    self.book.note(alert, X[i])
+                    self.book.note(alert, x)
                     yield i, alert
                 else:
                     before = self.open_alerts[about]
@@ -398,7 +399,7 @@ class Pipeline:
         why = reasons(
             self.vector.features, values[c:], scores.shares[i, c:], scores.expected[i, c:], scores.sd[i, c:]
         )
-        alerting, known = self.settings.alert, self.book.fault(key, X[i])
+        alerting, known = self.settings.alert, self.book.fault(key, values)
         return Alert(
             id="", status="open", kind="distance", pipeline=self.name, key=key, time=0.0, opened=0.0,
             record=0, records=1, score=float(scores.score[i]), threshold=float(scores.threshold[i]),

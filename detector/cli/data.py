@@ -13,6 +13,9 @@ import typer
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from detector.contracts import Floats
 
 EXAMPLES = """\
@@ -46,7 +49,8 @@ def tutorial(
     Each class has 2 clusters. Three of the features tell the classes, two are noise and loud; which are
     which depends on the seed.
     """
-    X, labels = _points(seed)
+    X, y = points(seed)
+    labels = y.tolist()
     text = _json_lines(X, labels) if output and output.suffix.lower() in _LINES else _csv(X, labels)
     if output is None:
         typer.echo(text, nl=False)
@@ -57,19 +61,20 @@ def tutorial(
         raise KyoriError(f"{output}: cannot be written: {error.strerror}") from None
 
 
-def _points(seed: int) -> tuple[Floats, list[int]]:
-    """Return X (100, 5) and its labels.
+def points(seed: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the tutorial's X (100, 5) and the classes (100,).
 
     The scale is applied before the columns are shuffled: two columns that tell the classes keep their
     size, the third and both of noise are 20 times as loud.
     """
+    import numpy as np  # noqa: PLC0415
     from sklearn.datasets import make_classification  # noqa: PLC0415
 
     X, y = make_classification(
         n_samples=100, n_features=5, n_informative=3, n_redundant=0, n_classes=3, n_clusters_per_class=2,
         class_sep=4.0, scale=[1.0, 1.0, 20.0, 20.0, 20.0], random_state=seed,
     )  # fmt: skip
-    return X.round(_DIGITS), y.tolist()
+    return X.round(_DIGITS), y.astype(np.int64)
 
 
 def _header(X: Floats) -> list[str]:

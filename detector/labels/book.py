@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from detector import codec
 from detector.contracts import Alert, Floats
 from detector.labels.decider import Decider
+from detector.labels.follow import judged
 from detector.snapshot import Moments, whitening
 
 MOST_ALERTS = 1000
@@ -30,6 +31,9 @@ MOST_VECTORS = 8
 MOST_LABELS = 200
 """Labels of a key that a decider is made of, the newest ones."""
 FLOOR = 1e-3
+"""Least variance that counts, as a part of the correlation's largest."""
+REACH = 1e3
+"""Standard deviations that count at most."""
 REAL, FALSE, NORMAL = "real", "false", "normal"
 VERDICTS = (REAL, FALSE, NORMAL)
 """A true alert; a false alarm, which stays unusual; and what is normal from now on, and is learned."""
@@ -102,14 +106,40 @@ class Labelled:
     number: int
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What the records of a key are measured by: as it was when its newest label came.
+
+    Attributes
+    ----------
+    mean, whitening, reach : (d,), (d, d), (d,)
+        Of what was normal; a value farther than `reach` from its mean counts as one so far off.
+    steps : float
+        Records that the judged average is of; 1 = each is judged by itself.
+    average : (d,)
+        That average after the last record, changed in place.
+    """
+
+    mean: Floats
+    whitening: Floats
+    reach: Floats
+    steps: float
+    average: Floats
+
+    @classmethod
+    def of(cls, moments: Moments, steps: float, average: Floats) -> Measure:
+        """Return the measure of a model as it is now."""
+        reach = REACH * np.sqrt(np.maximum(np.diag(moments.covariance), 0.0))
+        return cls(moments.mean, whitening(moments, FLOOR), reach, steps, average.copy())
+
+
 @dataclass
 class _Deciders:
-    """Of one key: for the verdict, and for what is learned; with the moments that both measure by."""
+    """Of one key: for the verdict, and for what is learned; and what both measure by."""
 
     verdict: Decider
     gate: Decider
-    mean: Floats
-    whitening: Floats
+    by: Measure
 
 
 @dataclass
@@ -144,7 +174,7 @@ class Book:
         about: str,
         label: str,
         name: str,
-        now: Callable[[str], Moments | None],
+        now: Callable[[str], Measure | None],
         vector: tuple[str, Floats] | None = None,
     ) -> Labelled | None:
         """Take a label; the newest one of an alert counts.
@@ -156,7 +186,7 @@ class Book:
         label, name : str
             One of `VERDICTS`, and the class of a fault.
         now : callable
-            Returns a key's moments, None for one that is not known.
+            Returns how the records of a key are measured now, None for a key that is not known.
         vector : (key, (d,)), optional
             A vector that no alert was about.
 
@@ -174,32 +204,32 @@ class Book:
             known = Remembered(old.key, old.X, old.level, 1, 1, 0)
         else:
             return None
-        moments = now(known.key)
-        if moments is None:
+        by = now(known.key)
+        if by is None:
             return None
         self._numbers += 1
         given = Labelled(label, name, known.key, known.X, known.level, self._numbers)
         self.labels.pop(about, None)
         self.labels[about] = given
         self._changed.add(("label", about))
-        self._decide(known.key, moments.mean, whitening(moments, FLOOR))
+        self._decide(known.key, by)
         self._changed.add(("decider", known.key))
         return given
 
-    def _decide(self, key: str, mean: Floats, white: Floats) -> None:
+    def _decide(self, key: str, by: Measure) -> None:
         """Make the deciders of a key from its newest labels."""
         of_key = [one for one in self.labels.values() if one.key == key][-MOST_LABELS:]
         faults = [one for one in of_key if one.label == REAL]
         cleared = [one for one in of_key if one.label != REAL]
         usual = [one for one in of_key if one.label == NORMAL]
-        d = len(mean)
+        d = len(by.mean)
         names = [one.name for one in faults for _ in one.X]
 
         def fit(normals: Sequence[Labelled]) -> Decider:
             levels = np.array([one.level for one in normals for _ in one.X])
-            return Decider.fit(_rows(faults, d), _rows(normals, d), mean, white, names, levels)
+            return Decider.fit(_rows(faults, d), _rows(normals, d), by.mean, by.whitening, names, levels)
 
-        self._deciders[key] = _Deciders(fit(cleared), fit(usual), mean, white)
+        self._deciders[key] = _Deciders(fit(cleared), fit(usual), by)
 
     def weigh(self, key: Callable[[int], str], slots: NDArray[np.int64], X: Floats) -> Floats | None:
         """Return what to multiply the scores of records with, (n, 2), see `Model.run`; None: no labels."""
@@ -209,9 +239,11 @@ class Book:
         for slot in np.unique(slots).tolist():
             deciders = self._deciders.get(key(slot))
             if deciders is not None:
-                here = slots == slot
-                bias[here, 0] = deciders.verdict.factor(X[here])
-                bias[here, 1] = deciders.gate.factor(X[here])
+                here, by = slots == slot, deciders.by
+                F = judged(X[here], by.average, by.mean, by.reach, by.steps)
+                bias[here, 0] = deciders.verdict.factor(F)
+                bias[here, 1] = deciders.gate.factor(F)
+                self._changed.add(("decider", key(slot)))
         return bias
 
     def fault(self, key: str, x: Floats) -> str:
@@ -250,10 +282,11 @@ class Book:
         numbers = [one.number for one in self.alerts.values()] + [one.number for one in self.labels.values()]
         self._numbers = max(numbers, default=0)
         for key, data in saved.get("decider", {}).items():
-            arrays, _ = codec.decode(data)
-            self._decide(
-                key, np.asarray(arrays["mean"], np.float64), np.asarray(arrays["whitening"], np.float64)
+            arrays, meta = codec.decode(data)
+            mean, white, reach, average = (
+                np.asarray(arrays[name], np.float64) for name in ("mean", "whitening", "reach", "average")
             )
+            self._decide(key, Measure(mean, white, reach, float(meta["steps"]), average))
 
 
 def _rows(of: Sequence[Labelled], d: int) -> Floats:
@@ -264,7 +297,9 @@ def _encoded(what: Remembered | Labelled | _Deciders | None) -> bytes | None:
     if what is None:
         return None
     if isinstance(what, _Deciders):
-        return codec.encode({"mean": what.mean, "whitening": what.whitening}, {})
+        by = what.by
+        arrays = {"mean": by.mean, "whitening": by.whitening, "reach": by.reach, "average": by.average}
+        return codec.encode(arrays, {"steps": by.steps})
     meta: dict[str, str | int | float] = {"key": what.key, "level": what.level, "number": what.number}
     if isinstance(what, Labelled):
         meta |= {"label": what.label, "name": what.name}

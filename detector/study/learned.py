@@ -31,8 +31,9 @@ def described(stored: Stored) -> str:
         f"data        {metric.data or '-'}",
         f"parent      {metric.parent or '-'}",
     ]
-    lines += [f"{name:11} {value:.4g}" for name, value in metric.figures.items()]
-    if comparison is not None:
+    if comparison is None:
+        lines += [f"{name:11} {value:.4g}" for name, value in metric.figures.items()]
+    else:
         lines += ["", compared(comparison)]
     return "\n".join([*lines, "", heat_map(metric.M, metric.features)])
 

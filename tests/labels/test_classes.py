@@ -40,7 +40,9 @@ def naive(X: np.ndarray, rows: np.ndarray, raw: np.ndarray) -> np.ndarray:
     """Mahalanobis distance in Z, one record after another."""
     Z = rows @ raw.T
     S = np.atleast_2d(np.cov(Z, rowvar=False))
-    return np.array([np.sqrt((z - Z.mean(axis=0)) @ np.linalg.inv(S) @ (z - Z.mean(axis=0))) for z in X @ raw.T])
+    return np.array(
+        [np.sqrt((z - Z.mean(axis=0)) @ np.linalg.inv(S) @ (z - Z.mean(axis=0))) for z in X @ raw.T]
+    )
 
 
 def test_the_naive_computation_gives_the_same_distance() -> None:
@@ -210,7 +212,9 @@ def test_what_cannot_be_learned() -> None:
     with pytest.raises(KyoriError, match="class b has 2 rows; it needs 3"):
         Classes.fit(X[:7], labels[:7], NAMES)
     X[5:8, 1] = np.nan
-    with pytest.raises(KyoriError, match=r"class b has 2 rows and 3 that lack a value.*pressure is missing in 3"):
+    with pytest.raises(
+        KyoriError, match=r"class b has 2 rows and 3 that lack a value.*pressure is missing in 3"
+    ):
         Classes.fit(X, labels, NAMES)
     with pytest.raises(KyoriError, match="no row has a label"):
         Classes.fit(X, [""] * 10, NAMES)
@@ -255,7 +259,10 @@ def manifest(**more: object) -> np.ndarray:
     return np.frombuffer(json.dumps(plain).encode(), np.uint8)
 
 
-HUGE = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999,), }".ljust(118)
+HUGE = (
+    b"\x93NUMPY\x01\x00\x76\x00"
+    + b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999,), }".ljust(118)
+)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_ids_stay_and_a_new_mode_has_a_new_one() -> None:
         assert np.mean(ids[(mode == m) & (np.arange(6000) > 3000)] == known[m]) > 0.95
     # Much farther than the modes from each other: it takes the place of the two nearest ones.
     fresh = made.take(np.array([60.0, -60.0]) + np.random.default_rng(1).normal(size=(100, 2)))
-    assert (fresh[:CONFIRM - 1] <= ids.max()).all()
+    assert (fresh[: CONFIRM - 1] <= ids.max()).all()
     assert (fresh[CONFIRM:] == ids.max() + 1).all()
 
 
