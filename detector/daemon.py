@@ -24,7 +24,7 @@ from detector.courier import Courier
 from detector.errors import KyoriError
 from detector.feedback import Feedback
 from detector.history import history_of
-from detector.keeper import Keeper
+from detector.keeper import Keeper, check
 from detector.labelbook import FILE as LABELS
 from detector.labelling import Labelling
 from detector.pipeline import Pipeline
@@ -64,6 +64,7 @@ class Daemon:
         self.workers: dict[str, Worker] = {}
         self._state_dir = state_dir or StateDir.open(config.state_dir)
         try:
+            check(config)
             for name in config.pipelines:
                 self.workers[name] = self._worker(name)
             self._commands = self._labels()

@@ -15,19 +15,66 @@ from pathlib import Path
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
+from detector import labelled
+from detector.config.models import Config
 from detector.contracts import Floats
-from detector.errors import MetricError
+from detector.errors import ConfigError, KyoriError, MetricError
+from detector.features.vector import Vector
 from detector.labels.book import REAL
 from detector.metric import archive
 from detector.pipeline import Pipeline, Result
 from detector.settings import Metric as Settings
+from detector.settings import Pipeline as Pipelined
 from detector.training import Job, Limits, Models, Outcome, files, start
 
 log = structlog.get_logger()
 
 _USUAL = 500  # calm records that stand for what is normal in a training
 _LOOK_S = 0.2
+
+
+def check(config: Config) -> None:
+    """Look whether the metric that a configuration names can be used, pipeline by pipeline.
+
+    Raises
+    ------
+    ConfigError
+        A file is missing, damaged, of other features, or makes no difference.
+    """
+    problems = [
+        config.problem(("pipelines", name, "detector", "metric"), *wrong)
+        for name, settings in config.pipelines.items()
+        if (wrong := _wrong(name, settings)) is not None
+    ]
+    if problems:
+        raise ConfigError(problems, config.file)
+
+
+def _wrong(name: str, settings: Pipelined) -> tuple[str, str] | None:
+    """Return what is wrong with a pipeline's metric, and what to do; None: nothing."""
+    wanted = settings.detector.metric
+    if wanted is None:
+        return None
+    try:
+        if wanted.labels:
+            labelled.read(Path(wanted.labels), wanted.column, settings)
+        if not wanted.file:
+            return None
+        metric = files.read(Path(wanted.file)).metric
+        metric.aligned(Vector(settings.record).names)
+    except KyoriError as error:
+        return str(error), "give a file of these features, as kyori metric learn makes it"
+    if settings.detector.by_metric and settings.detector.distance == "mahalanobis":
+        d = len(metric.features)
+        if metric.rank == d:
+            return (
+                f"{metric.id} has full rank {d}: Mahalanobis distance is the same in all coordinates, so it "
+                "changes nothing",
+                "write distance: learned, or leave out the metric",
+            )
+    return None
 
 
 class Keeper:
@@ -65,6 +112,9 @@ class Keeper:
         """
         self._file = files.read(Path(self._settings.file)).metric if self._settings.file else None
         self._take_up()
+        if self._settings.labels and self._pipeline.metric is None:
+            path = Path(self._settings.labels)
+            self._start(*labelled.read(path, self._settings.column, self._pipeline.settings))
 
     def note(self, result: Result) -> None:
         """Remember some calm records of a batch: what is normal, for the next training."""
@@ -131,14 +181,14 @@ class Keeper:
             self._trained = newest
             self._start(*self._examples())
 
-    def _examples(self) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    def _examples(self) -> tuple[Floats, NDArray[np.int64]]:
         """Return one vector of each label, and usual records; 1 = fault."""
         labels = list(self._pipeline.book.labels.values())
         X = [one.X[len(one.X) // 2] for one in labels] + list(self._usual)
         y = [int(one.label == REAL) for one in labels] + [0] * len(self._usual)
         return np.array(X), np.array(y, np.int64)
 
-    def _start(self, X: Floats, y: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+    def _start(self, X: Floats, y: NDArray[np.int64]) -> None:
         settings, retrain = self._settings, self._settings.retrain
         limits = Limits(retrain.time_limit, retrain.memory_mb * 1_000_000, retrain.max_rows)
         self._trained_at = self._clock()

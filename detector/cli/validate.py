@@ -37,6 +37,7 @@ def validate(
     try:
         checked = load_config(config)
         _check_histories(checked)
+        _check_metrics(checked)
     except ConfigError as error:
         if as_json:
             _print_json(config, error, {})
@@ -59,6 +60,13 @@ def _check_histories(config: Config) -> None:
         history = history_of(config, name)
         if history is not None:
             history.check()
+
+
+def _check_metrics(config: Config) -> None:
+    if any(pipeline.detector.metric for pipeline in config.pipelines.values()):
+        from detector.keeper import check  # noqa: PLC0415
+
+        check(config)
 
 
 def _tried(config: Config, quiet: bool) -> dict[str, str | None]:

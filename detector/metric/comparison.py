@@ -74,8 +74,8 @@ class Comparison:
 
     @property
     def promoted(self) -> bool:
-        """Whether the best candidate exceeds both baselines by the margin."""
-        return self.chosen.figure > self.best_baseline.figure + self.margin
+        """Whether the best candidate exceeds both baselines by the margin, and 0, which an R² may not."""
+        return self.chosen.figure > max(self.best_baseline.figure, 0.0) + self.margin
 
     @property
     def verdict(self) -> str:
@@ -88,6 +88,8 @@ class Comparison:
         figures = f"{by} {chosen.figure:.3f}; {baseline.name} has {baseline.figure:.3f}"
         if self.promoted:
             return f"promoted: {chosen.name} has {figures}"
+        if baseline.figure < 0.0:
+            figures += ", their mean without any metric 0"
         return f"not promoted: {chosen.name} has {figures}, and the margin is {self.margin:g}"
 
     def figures(self) -> dict[str, float]:

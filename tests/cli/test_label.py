@@ -128,7 +128,7 @@ def ended() -> Iterator[None]:
 
 def killed() -> Iterator[None]:
     """As SIGKILL leaves it: with the -wal, in which the newest alert is, and the -shm."""
-    code = f"import os\nfrom tests.cli.test_label import *\nwith state('pumps', '{PUMP}'): os.kill(os.getpid(), 9)"
+    code = f"from tests.cli.test_label import *\nwith state('pumps', '{PUMP}'): os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
     assert (Path("state") / "pumps.db-wal").stat().st_size > 0
     yield

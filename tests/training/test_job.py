@@ -47,8 +47,8 @@ def test_a_named_learner_comes_back_with_its_figures() -> None:
     assert metric.figures == comparison.figures()
     assert metric.figures["promoted"] == 1.0
     assert set(metric.figures) == {
-        "average_precision", "average_precision_standardize", "average_precision_covariance", "folds", "margin",
-        "promoted",
+        "average_precision", "average_precision_standardize", "average_precision_covariance",
+        "folds", "margin", "promoted",
     }  # fmt: skip
 
 

@@ -131,12 +131,12 @@ def test_export_and_import(three: Models, tmp_path: Path) -> None:
     assert three.export(A.id, file) == A.id
     other = Models.of(tmp_path, "other")
     assert other.import_(file, 7.0).id == A.id
-    assert other.read(A.id) == (other.read(A.id).metric, COMPARISON)
+    assert other.read(A.id).comparison == COMPARISON
     assert other.active() is None
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(MetricError, match=re.escape(str(file))):
         other.import_(file, 8.0)
-    with pytest.raises(MetricError, match="none.npz: cannot be read"):
+    with pytest.raises(MetricError, match=r"none\.npz: cannot be read"):
         other.import_(tmp_path / "none.npz", 8.0)
     with pytest.raises(MetricError, match="not a regular file"):
         other.import_(tmp_path, 8.0)

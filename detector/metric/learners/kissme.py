@@ -65,7 +65,7 @@ def _root(same: Floats, different: Floats, ridge: float) -> Floats:
         difference = inverse_same - np.linalg.inv(different + padding)
     except np.linalg.LinAlgError:
         raise MetricError(
-            "the differences of pairs do not span all features; leave out the constant ones, or set a ridge above 0"
+            "the differences of pairs do not span all features; leave out constant ones, or set a ridge"
         ) from None
     values, vectors = np.linalg.eigh((difference + difference.T) / 2.0)
     noise = RANK_TOLERANCE * max(float(values[-1]), float(np.linalg.norm(inverse_same, 2)), 0.0)

@@ -118,7 +118,7 @@ def _reason(error: Exception, Z: Floats, features: Sequence[str]) -> str:
     if tied:
         more = f" and {len(tied) - _NAMED} more" if len(tied) > _NAMED else ""
         names = ", ".join(tied[:_NAMED]) + more
-        return f"{said}; of the features {names} some are constant or follow from others: leave them out"
+        return f"{said}; constant or following from others are {names}: leave some out"
     return f"{said}; label more records, set its parameters, or use another learner, as kissme"
 
 
@@ -133,7 +133,7 @@ def _digest(X: Floats, y: Floats | None, features: Sequence[str], weak: Mapping[
     """Identify records and labels, whatever the order of the columns."""
     digest = hashlib.blake2b(digest_size=16)
     order = sorted(range(len(features)), key=features.__getitem__)
-    parts: dict[str, ArrayLike] = {"X": X[:, order], **weak} | ({} if y is None else {"y": y})
+    parts: dict[str, ArrayLike] = {"X": X[:, order], **weak, **({} if y is None else {"y": y})}
     for name in sorted(parts):
         array = np.asarray(parts[name], np.float64) + 0.0  # -0 is 0
         digest.update(f"{name}{array.shape}".encode() + np.ascontiguousarray(array).astype("<f8").tobytes())

@@ -30,7 +30,7 @@ def records(X: ArrayLike, features: Sequence[str]) -> Floats:
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
         raise MetricError(
-            f"{int(bad.any(1).sum())} of {len(copy)} records lack a value or have an infinite one, the first is "
+            f"{int(bad.any(1).sum())} of {len(copy)} records lack a value or have an infinite one, first "
             f"row {row}, {features[column]}; leave these records out, or fill the gaps"
         )
     return copy
