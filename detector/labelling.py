@@ -16,6 +16,7 @@ from detector.labelbook import append
 log = structlog.get_logger()
 
 _TELL_EVERY_S = 30.0
+_LOGGED = ("pipeline", "alert", "label", "class", "by")
 
 
 class Labelling:
@@ -58,7 +59,7 @@ class Labelling:
             return json.dumps({"ok": False, "error": str(error)}).encode()
         append(self._path, given)
         told = json.loads(given.to_json())
-        log.info("label_given", **{name: told[name] for name in told if name not in ("given", "values")})
+        log.info("label_given", **{name: told[name] for name in _LOGGED if told.get(name)})
         return json.dumps({"ok": True, **told}).encode()
 
     def _complete(self, given: Given) -> Given:

@@ -7,7 +7,8 @@
                                                 │                 ├─ Moves: groups and models that moved ─┤
                                                 │                 ├─ ScoreDrift: scores that drift ───────┤
                                                 ├─ Watch: values that do not move, keys that fall silent ─┘
-                                                └─ Shadow: a second score, which decides nothing
+                                                ├─ Shadow: a second score, which decides nothing
+                                                └─ InSpace: operating modes
 
 `Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, that of a
 plain distance, or `learned`, where a metric stands between record and distance (`Pipeline.use`).
@@ -49,6 +50,7 @@ from detector.watch import Watch
 
 if TYPE_CHECKING:
     from detector.alerts.score_drift import ScoreDrift
+    from detector.labels.modes import InSpace
 
 _NAMED = 2  # of the context, in a sentence
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -80,6 +82,8 @@ class Result:
         Identifies the learned metric that they went through; "" = none.
     second : Scores or None
         What that metric says where it does not decide.
+    modes : (n,) int or None
+        The operating mode of each record, -1 = not known; None: nobody asked for modes.
     """
 
     scores: Scores
@@ -92,6 +96,7 @@ class Result:
     X: Floats
     metric: str = ""
     second: Scores | None = None
+    modes: NDArray[np.int64] | None = None
 
 
 class State(NamedTuple):
@@ -144,8 +149,10 @@ class Pipeline:
         self.watch = Watch(name, self.model_id, settings.record, self.vector.columns, at, self.open_alerts)
         self.moves = Moves(name, self.model_id, settings, self.vector.features, self.open_alerts)
         self._drift = self._watch_scores(at + self.watch.extra)
-        drift = self._drift.extra if self._drift else 0
-        fresh = self.model.fresh(self.vector.extra + self.watch.extra + drift)
+        at += self.watch.extra + (self._drift.extra if self._drift else 0)
+        self._modes = self._tell_modes(at)
+        at += self._modes.extra if self._modes else 0
+        fresh = self.model.fresh(at - self._extra)
         fresh[self._extra :] = np.nan
         self.pool = Pool(fresh, settings.limits.max_keys)
         self.metric: Metric | None = None
@@ -168,6 +175,14 @@ class Pipeline:
 
         return ScoreDrift(self.name, self.model_id, settings, at, self.open_alerts)
 
+    def _tell_modes(self, at: int) -> InSpace | None:
+        settings = self.settings.detector.modes
+        if settings is None:
+            return None
+        from detector.labels.modes import InSpace  # noqa: PLC0415 - river is slow to import
+
+        return InSpace(settings, len(self.vector), self.model.warmup, at)
+
     @property
     def layout(self) -> Layout:
         """What sources have to take from each record."""
@@ -179,6 +194,7 @@ class Pipeline:
         kind: list[object] = [self.model.meaning, self.vector.meaning, self.watch.meaning]
         kind += ["score_drift"] if self._drift else []
         kind += [self._second.model.meaning] if self._second else []
+        kind += [self.settings.detector.modes.model_dump()] if self.settings.detector.modes else []
         return hashlib.blake2b(json.dumps(kind).encode(), digest_size=8).hexdigest()
 
     @property
@@ -214,6 +230,8 @@ class Pipeline:
         else:
             self.model.use(aligned, self.pool.rows[: len(self.pool)])
             self.pool.slots(np.array(self.pool.keys(), object))  # all have changed
+        if self._modes is not None and (self.metric is None or aligned.id != self.metric.id):
+            self._modes.use(aligned, self.pool.rows)
         self.metric = metric
 
     def label(
@@ -288,6 +306,7 @@ class Pipeline:
         bias = self.book.weigh(self.pool.key, slots, X)
         scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked, bias=bias))
         second = self._second.run(batch.key[used], X, now, bias) if self._second is not None else None
+        modes = self._modes.follow(rows, slots, X) if self._modes is not None else None
         told += self.moves.follow(self.pool, slots, scores.moved, now, record)
         events = episodes.follow(
             rows, slots, scores.level, now, record, self.settings.alert, self.settings.opening
@@ -304,7 +323,7 @@ class Pipeline:
         ]
         counted = Counter(batch.faults) + Counter(faults)
         told_by = self.metric.id if self.metric is not None else ""
-        return Result(scores, used, now, alerts, rejected, counted, explained, X, told_by, second)
+        return Result(scores, used, now, alerts, rejected, counted, explained, X, told_by, second, modes)
 
     def idle(self, now: float, since: float) -> list[Alert]:
         """Return the alerts of keys that have gone silent by `now`, a time of arrival; see `Watch.idle`."""

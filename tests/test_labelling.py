@@ -33,7 +33,10 @@ def written(path: Path) -> list[Given]:
         (f"  {PUMP}\treal  bearing wear \n", Given(PUMP, "real", "bearing wear", "pumps", 1.75e9, "mqtt")),
         (json.dumps({"alert": PUMP, "label": "normal"}), Given(PUMP, "normal", "", "pumps", 1.75e9, "mqtt")),
         # When and which way is ours to say.
-        (json.dumps({"alert": PUMP, "label": "real", "by": "cli", "given": 7}), Given(PUMP, "real", "", "pumps", 1.75e9, "mqtt")),
+        (
+            json.dumps({"alert": PUMP, "label": "real", "by": "cli", "given": 7}),
+            Given(PUMP, "real", "", "pumps", 1.75e9, "mqtt"),
+        ),
         (
             json.dumps({"pipeline": "fans", "key": "k", "label": "real", "values": {"speed": 3}}),
             Given("", "real", "", "fans", 1.75e9, "mqtt", "k", {"speed": 3.0}),

@@ -17,9 +17,10 @@ from detector.metric.learners import LEARNERS, Examples, Learner, learn
 from tests.checks import learners
 from tests.checks.learners import CHECKS, FEATURES, Matrix, data, usable_or_refused
 
-NAMES = (
-    "standardize covariance kissme mmc mmc_diagonal lmnn itml nca lfda rca mlkr sdml lsml scml"
-).split()  # fmt: skip
+NAMES = [
+    "standardize", "covariance", "kissme", "mmc", "mmc_diagonal", "lmnn", "itml", "nca", "lfda", "rca", "mlkr",
+    "sdml", "lsml", "scml",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
@@ -69,6 +70,12 @@ def test_fewer_dimensions(name: str) -> None:
         learn(name, X, y, FEATURES, parameters={"n_components": 5})
 
 
+def test_mmc_does_not_pass_its_start_for_a_result() -> None:
+    X, y = data()
+    with pytest.raises(MetricError, match="^mmc: it did not get away from its start"):
+        learn("mmc", X, y, FEATURES, parameters={"max_proj": 1})
+
+
 def test_more_pairs_are_drawn_if_wanted() -> None:
     X, y = data()
     few, many = (learn("itml", X, y, FEATURES, parameters={"pairs": pairs}) for pairs in (10, 100))
@@ -79,7 +86,7 @@ def test_more_pairs_are_drawn_if_wanted() -> None:
 def test_the_feature_that_is_in_the_way_is_named() -> None:
     X, y = data()
     X[:, 2] = X[:, 0] - X[:, 1]
-    with pytest.raises(MetricError, match="^rca: .*flow, hum, pressure: leave some out"):
+    with pytest.raises(MetricError, match=r"^rca: .*flow, hum, pressure: leave some out"):
         learn("rca", X, y, FEATURES)
 
 

@@ -34,6 +34,7 @@ _LARGEST_PACKET = 1 << 20
 _WINDOW = 20
 _LOOK_S = 0.5
 _RETRY_S = (1.0, 30.0)
+_END_S = 5.0
 _ANSWERED_TOPIC = 1000
 
 
@@ -91,7 +92,7 @@ class MqttCommands:
         self._halt.set()
         self._inbox.wake()
         if self._thread is not None:
-            self._thread.join(10)
+            self._thread.join(_END_S)
             self._thread = None
         if self._link is not None:
             self._link.stop()

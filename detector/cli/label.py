@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 
 _MEANS = {
-    Verdict.real: ("a true alert", "what is like it is this fault"),
+    Verdict.real: ("a true alert", "what is like it counts as this fault"),
     Verdict.false: ("a false alarm", "what is like it raises no alert"),
     Verdict.normal: ("normal from now on", "what is like it is normal"),
 }

@@ -31,6 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.contracts import Floats
+from detector.labels.space import Space
+from detector.metric.learned import Metric
 from detector.settings.modes import Modes as Settings
 
 CONFIRM = 20
@@ -200,3 +202,34 @@ class _Model:
         n = self._known
         self._between[c, :n] = self._between[:n, c] = self._distances(self._centres[c])
         self._between[c, c] = np.inf
+
+
+class InSpace:
+    """Modes in the space of the metric, or of the model's first records; see `detector.labels.space`.
+
+    Parameters
+    ----------
+    settings : detector.settings.modes.Modes
+        How many.
+    d, first, at : int
+        As of `Space`.
+
+    Attributes
+    ----------
+    extra : int
+        Number of places in a row.
+    """
+
+    def __init__(self, settings: Settings, d: int, first: int, at: int) -> None:
+        self._at, self._space = at, Space(d, first, at)
+        self._modes = Modes(settings, d, at + self._space.extra)
+        self.extra = self._space.extra + self._modes.extra
+
+    def use(self, metric: Metric, rows: Floats) -> None:
+        """Go over to the space of a metric; the modes of before mean nothing there, and are found anew."""
+        self._space.use(metric)
+        rows[:, self._at : self._at + self.extra] = np.nan
+
+    def follow(self, rows: Floats, slots: NDArray[np.int64], X: Floats) -> NDArray[np.int64]:
+        """Return the mode of each record and learn it; -1 = without a place in the space."""
+        return self._modes.follow(rows, slots, self._space.place(rows, slots, X))

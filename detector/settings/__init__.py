@@ -22,6 +22,7 @@ from detector.settings.detector import (
     Watch,
 )
 from detector.settings.metric import Metric, Promote, Retrain
+from detector.settings.modes import Modes
 from detector.settings.pipeline import Alerting, Limits, OpenAfter, Pipeline, Severity
 from detector.settings.record import MOST_LAGS, Context, Feature, Missing, Record, Time
 
@@ -37,6 +38,7 @@ __all__ = [
     "Limits",
     "Metric",
     "Missing",
+    "Modes",
     "OpenAfter",
     "Parts",
     "Pipeline",

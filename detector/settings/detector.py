@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from detector.settings.base import Settings
 from detector.settings.metric import Metric
+from detector.settings.modes import Modes
 from detector.written import Limit, Memory, Part, read_budget
 
 LEAST_WINDOW = 10  # records whose mean is nearly normal
@@ -290,6 +291,10 @@ class Detector(Settings):
         default=Shift(), description="alerts of a group that has moved, as 200 for windows of 200 records"
     )
     watch: Watch = Field(default=Watch(), description="alerts of a model that has drifted, as auto")
+    modes: Modes | None = Field(
+        default=None,
+        description="tell operating modes apart that nobody has labelled, as kmeans; default: none",
+    )
     drift: Drift | None = Field(
         default=None, description="a notice when the scores as a whole have moved; default: none"
     )

@@ -29,7 +29,7 @@ BASELINES = ("standardize", "covariance")
 
 
 def data() -> tuple[Matrix, Matrix]:
-    """Return 60 records of three classes, which two of four features tell apart; the others are loud noise."""
+    """Return 60 records of three classes, told apart by two of four features; the others are loud noise."""
     rng = np.random.default_rng(5)
     y = np.repeat([0, 1, 2], 20)
     X = rng.normal(size=(60, 4))
@@ -253,10 +253,19 @@ def check_what_is_missing_is_said(name: str) -> None:
         learned(name, X, y)
 
 
+QUICK: dict[str, dict[str, int]] = {
+    "mmc": {"max_proj": 300},
+    "itml": {"max_iter": 50},
+    "lmnn": {"max_iter": 60},
+    "scml": {"max_iter": 2000},
+}
+"""Enough for data that cannot be learned from anyway."""
+
+
 def usable_or_refused(name: str, X: Matrix, y: Matrix) -> Metric | None:
     """Learn; return a metric that gives distances, or None if a `MetricError` said why there is none."""
     try:
-        metric = learned(name, X, y)
+        metric = learned(name, X, y, parameters=QUICK.get(name, {}))
     except MetricError as error:
         assert name in str(error)
         assert len(str(error)) > len(name) + 20

@@ -101,7 +101,7 @@ def test_a_label_is_written(tmp_path: Path) -> None:
     assert code == 0
     assert said.splitlines() == [
         f"alert {FAN} of fans: a true alert, class bearing wear; written to {tmp_path / 'state' / FILE}",
-        "from the next record on what is like it is this fault; the metric takes it up at its next training",
+        "from the next record on what is like it counts as this fault; the metric takes it up at its next training",
         "(a daemon that does not run takes it up when it is started)",
     ]
     (one,) = given()
