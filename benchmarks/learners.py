@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,9 @@ def on_raw(name: str, seed: int) -> Fit:
     def fit(X: Floats, y: Labels) -> Metric:
         given = Examples(X, targets=y.astype(float)) if "targets" in learner.needs else Examples(X, y)
         try:
-            L = learner.fit(given, seed, **learner.parameters)
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                L = learner.fit(given, seed, **learner.parameters)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             raise MetricError(f"{name}: {error}") from error
         return Metric(L, np.zeros(X.shape[1]), np.ones(X.shape[1]), FEATURES, name)

@@ -18,6 +18,7 @@ import structlog
 import connectors.commands
 import connectors.sinks
 import connectors.sources
+from detector.assembled import read_classes
 from detector.config.models import Config
 from detector.contracts import Sink, Source
 from detector.courier import Courier
@@ -75,6 +76,8 @@ class Daemon:
     def _worker(self, name: str) -> Worker:
         config, settings = self.config, self.config.pipelines[name]
         pipeline = Pipeline(name, settings)
+        if settings.detector.classes:
+            pipeline.classes = read_classes(settings.detector.classes, pipeline.vector.names)
         store = Store.open(self._state_dir.path / f"{name}.db", schema=pipeline.schema)
         store.register(settings.outputs)
         sources = {source: self._source(source, pipeline) for source in settings.sources}

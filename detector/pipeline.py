@@ -39,6 +39,7 @@ from detector.errors import KyoriError
 from detector.features import clock
 from detector.features.vector import Vector
 from detector.labels.book import Book, Entries, Labelled, Measure
+from detector.labels.classes import Classes, Nearest
 from detector.metric.learned import Metric
 from detector.model import Model, Scores
 from detector.moves import Moves
@@ -84,6 +85,8 @@ class Result:
         What that metric says where it does not decide.
     modes : (n,) int or None
         The operating mode of each record, -1 = not known; None: nobody asked for modes.
+    nearest : Nearest or None
+        The class that each record is nearest to; None: there are no classes.
     """
 
     scores: Scores
@@ -97,6 +100,7 @@ class Result:
     metric: str = ""
     second: Scores | None = None
     modes: NDArray[np.int64] | None = None
+    nearest: Nearest | None = None
 
 
 class State(NamedTuple):
@@ -156,6 +160,7 @@ class Pipeline:
         fresh[self._extra :] = np.nan
         self.pool = Pool(fresh, settings.limits.max_keys)
         self.metric: Metric | None = None
+        self.classes: Classes | None = None
         self.book = Book()
         detector = settings.detector
         self._second = (
@@ -212,7 +217,7 @@ class Pipeline:
         """Identifies settings and features in alerts."""
         settings = self.settings.model_dump_json(
             include={"key", "record", "detector"},
-            exclude={"detector": {"warmup": {"history"}, "metric": True}},
+            exclude={"detector": {"warmup": {"history"}, "metric": True, "classes": True}},
         )
         return hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
 
@@ -323,7 +328,20 @@ class Pipeline:
         ]
         counted = Counter(batch.faults) + Counter(faults)
         told_by = self.metric.id if self.metric is not None else ""
-        return Result(scores, used, now, alerts, rejected, counted, explained, X, told_by, second, modes)
+        return Result(
+            scores,
+            used,
+            now,
+            alerts,
+            rejected,
+            counted,
+            explained,
+            X,
+            told_by,
+            second,
+            modes,
+            self._nearest(X),
+        )
 
     def idle(self, now: float, since: float) -> list[Alert]:
         """Return the alerts of keys that have gone silent by `now`, a time of arrival; see `Watch.idle`."""
@@ -344,6 +362,9 @@ class Pipeline:
         rows[:, self._extra : self._extra + self.vector.extra] = np.nan
         rows[:, row.RECENT : row.EPISODES + 1] = 0.0
         self.open_alerts.clear()
+
+    def _nearest(self, X: Floats) -> Nearest | None:
+        return self.classes.nearest(X[:, self.vector.context :]) if self.classes is not None else None
 
     def _relevant(self, scores: Scores) -> Scores:
         """Take those for calm records that are anomalies only in what nobody wants to hear of."""

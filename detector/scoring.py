@@ -7,10 +7,12 @@ import csv
 import glob
 import io
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO
 
 import numpy as np
@@ -20,11 +22,13 @@ from pydantic import ValidationError
 import connectors.sources
 from connectors.decode.sniff import Sniffed, sniff
 from connectors.sniffing import sniff_file
+from detector.assembled import assembled
 from detector.contracts import NOTABLE, Batch, Layout, Source
 from detector.errors import EndOfInput, KyoriError
 from detector.pipeline import Pipeline, Result
 from detector.refused import Refused
 from detector.registry import load_config
+from detector.settings import Detector
 from detector.settings import Pipeline as Settings
 
 log = structlog.get_logger()
@@ -33,6 +37,7 @@ COLUMNS = ("time", "key", "score", "level", "p", "anomaly", "top")
 _SNIFFED_BYTES = 1 << 20
 _ROWS = 10_000
 _NAMED = 3
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -64,6 +69,7 @@ def prepare(
     *,
     labels: str | None = None,
     stdin: Any = None,
+    detector: Mapping[str, Any] = _NOTHING,
 ) -> Job:
     """Find out what is in the input and how to score it.
 
@@ -79,6 +85,8 @@ def prepare(
         A column that tells the truth and is no feature.
     stdin : binary file, optional
         What ``-`` stands for, if not standard input.
+    detector : mapping, optional
+        Settings of the detector, in place of those of the configuration or the defaults.
     """
     if name != "-" and not Path(name).is_file():
         reason = "not a regular file; pipe it into: kyori score -" if Path(name).exists() else "no such file"
@@ -91,7 +99,11 @@ def prepare(
         settings = _from_input(name, prefix, key, time, features, labels)
     if labels in [field.source for field in settings.record.fields]:
         raise KyoriError(f"{labels}: labels cannot be a feature, too; take it out of the features")
-    made = Pipeline("score", settings)
+    if detector:
+        checked = Detector.model_validate(detector)
+        changed = settings.detector.model_copy(update={one: getattr(checked, one) for one in detector})
+        settings = settings.model_copy(update={"detector": changed})
+    made = assembled("score", settings)
     return Job(made, source_of(name, made.layout, stream, prefix), None if stream else Path(name))
 
 
@@ -187,13 +199,14 @@ def _score(job: Job, output: Path | None) -> None:
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_writer(output))
         write = _json_lines if output and output.suffix in (".jsonl", ".ndjson", ".json") else _csv_lines
+        columns = [*COLUMNS, *_more(job.pipeline)]
         if write is _csv_lines:
-            file.write(",".join(COLUMNS) + "\n")
+            file.write(",".join(columns) + "\n")
         advance = stack.enter_context(_progress(job))
         for batch in batches(job.source):
             result = job.pipeline.process(batch)
             refused.note([*batch.rejected, *result.rejected], result.faults)
-            file.write(write(_rows(batch, result, job.pipeline)))
+            file.write(write(_rows(batch, result, job.pipeline), columns))
             advance(batch)
         file.flush()
 
@@ -219,11 +232,37 @@ def batches(source: Source) -> Iterator[Batch]:
                 yield batch
 
 
+def _more(pipeline: Pipeline) -> list[str]:
+    """Return the columns beyond `COLUMNS` that a pipeline has something to say in."""
+    detector = pipeline.settings.detector
+    metric, second = pipeline.metric is not None, not detector.by_metric
+    columns = (["metric"] if metric else []) + (["second", "second_level"] if metric and second else [])
+    classes = ["nearest", "margin"] if pipeline.classes is not None else []
+    return columns + classes + (["mode"] if detector.modes is not None else [])
+
+
+def _told(result: Result, pipeline: Pipeline) -> list[list[Any]]:
+    """Return what stands in the columns of `_more`, a row for each used record."""
+    columns: list[list[Any]] = [[result.metric] * len(result.used)] if result.metric else []
+    if result.second is not None and result.metric:
+        level = result.second.level.tolist()
+        columns += [result.second.score.tolist(), [None if math.isnan(one) else one for one in level]]
+    if result.nearest is not None and pipeline.classes is not None:
+        names, found = pipeline.classes.names, result.nearest
+        pairs = zip(found.nearest.tolist(), found.unknown.tolist(), strict=True)
+        columns.append(["unknown" if far or at < 0 else names[at] for at, far in pairs])
+        columns.append([one if math.isfinite(one) else None for one in found.margin.tolist()])
+    if result.modes is not None:
+        columns.append(result.modes.tolist())
+    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in result.used]
+
+
 def _rows(batch: Batch, result: Result, pipeline: Pipeline) -> list[list[Any]]:
-    """Return the rows of a batch as lists of `COLUMNS`, the refused ones in their places."""
+    """Return the rows of a batch as lists of `COLUMNS` and `_more`, the refused ones in their places."""
     scores, used = result.scores, result.used
     times = _times(batch)
-    rows: list[list[Any]] = [[times[i], batch.key[i], None, None, None, 0, ""] for i in range(len(batch))]
+    silence = [None, None, None, 0, "", *[None] * len(_more(pipeline))]
+    rows: list[list[Any]] = [[times[i], batch.key[i], *silence] for i in range(len(batch))]
     silent = np.isnan(scores.level)
     columns = (
         used.tolist(),
@@ -237,9 +276,11 @@ def _rows(batch: Batch, result: Result, pipeline: Pipeline) -> list[list[Any]]:
         if not quiet:
             rows[i][3:5] = level, p
     for place in np.flatnonzero(scores.anomaly).tolist():
-        rows[used[place]][5:] = 1, _top(scores.shares[place, pipeline.vector.context :], pipeline)
+        rows[used[place]][5:7] = 1, _top(scores.shares[place, pipeline.vector.context :], pipeline)
+    for i, told in zip(used.tolist(), _told(result, pipeline), strict=True):
+        rows[i][len(COLUMNS) :] = told
     for rejected in reversed(batch.rejected):
-        rows.insert(rejected.row, [None, "", None, None, None, 0, ""])
+        rows.insert(rejected.row, [None, "", *silence])
     return rows
 
 
@@ -261,14 +302,14 @@ def _top(shares: np.ndarray, pipeline: Pipeline) -> str:
     return ";".join(f"{pipeline.vector.features[j].name}={shares[j]:.2f}" for j in named)
 
 
-def _csv_lines(rows: Sequence[Sequence[Any]]) -> str:
+def _csv_lines(rows: Sequence[Sequence[Any]], _columns: Sequence[str]) -> str:
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()
 
 
-def _json_lines(rows: Sequence[Sequence[Any]]) -> str:
-    return "".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n" for row in rows)
+def _json_lines(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> str:
+    return "".join(json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows)
 
 
 @contextlib.contextmanager

@@ -18,8 +18,8 @@ from tests.checks import learners
 from tests.checks.learners import CHECKS, FEATURES, Matrix, data, usable_or_refused
 
 NAMES = [
-    "standardize", "covariance", "kissme", "mmc", "mmc_diagonal", "lmnn", "itml", "nca", "lfda", "rca", "mlkr",
-    "sdml", "lsml", "scml",
+    "standardize", "covariance", "kissme", "mmc", "mmc_diagonal", "lmnn", "itml", "nca", "lfda", "rca",
+    "mlkr", "sdml", "lsml", "scml",
 ]  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_fewer_dimensions(name: str) -> None:
 
 def test_mmc_does_not_pass_its_start_for_a_result() -> None:
     X, y = data()
-    with pytest.raises(MetricError, match="^mmc: it did not get away from its start"):
+    with pytest.raises(MetricError, match=r"^mmc: it did not get away from its start"):
         learn("mmc", X, y, FEATURES, parameters={"max_proj": 1})
 
 

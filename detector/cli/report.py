@@ -127,7 +127,7 @@ def _plain(made: Report, path: str) -> object:
             "metric": {
                 "id": metric.id,
                 "algorithm": metric.algorithm,
-                "given": made.given,
+                "learned_elsewhere": made.foreign,
                 "rank": metric.rank,
                 "condition": metric.condition,
                 "spectrum": metric.spectrum.tolist(),

@@ -18,6 +18,7 @@ EXAMPLES = """\
   zcat old.csv.gz | kyori score - --output scores.jsonl
   kyori score pumps.csv --config config.yaml --output scores.csv
   kyori score today.csv --warmup-from last-month.csv
+  kyori score pumps.csv --metric kissme.npz --modes 3
 """
 
 
@@ -34,6 +35,17 @@ def score(
     key: options.Key = None,
     time: options.Time = None,
     features: options.Features = None,
+    metric: Annotated[
+        Path | None,
+        typer.Option("--metric", metavar="FILE.npz", help="Score by this learned metric: distance learned."),
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(metavar="CLASSES.npz", help="Name the nearest of these classes, see kyori nearest."),
+    ] = None,
+    modes: Annotated[
+        int | None, typer.Option(min=2, max=32, help="Tell so many operating modes apart, unlabelled.")
+    ] = None,
     warmup_from: Annotated[
         Path | None,
         typer.Option("--warmup-from", metavar="FILE", help="Learn the records of this file first."),
@@ -41,16 +53,19 @@ def score(
 ) -> None:
     """Score every row of a file by the same pipeline as the daemon; no configuration needed.
 
-    Writes one row per input row, in order: time, key, score, level, p, anomaly, top. A row that could
-    not be used has an empty score. Without --config, columns with numbers are features, and a column
-    named like a time is the time.
+    Writes one row per input row, in order: time, key, score, level, p, anomaly, top; then, where they are
+    asked for, metric, nearest, margin and mode. A row that could not be used has an empty score. Without
+    --config, columns with numbers are features, and a column named like a time is the time.
     """
     from detector.logs import configure  # noqa: PLC0415
 
     configure("warning")
     from detector import scoring  # noqa: PLC0415
 
-    job = scoring.prepare(source, config, pipeline, key, time, features)
+    chosen: dict[str, object] = {"distance": "learned", "metric": str(metric)} if metric else {}
+    chosen |= {"classes": str(classes)} if classes else {}
+    chosen |= {"modes": modes} if modes else {}
+    job = scoring.prepare(source, config, pipeline, key, time, features, detector=chosen)
     _learn_history(job, warmup_from)
     scoring.score(job, output)
 

@@ -36,8 +36,8 @@ def radius(k: int, n: float, a: float, rate: float) -> float:
     """Return how far a new observation may lie by chance.
 
     Without a sphere its square is that of F [1]_, k(n+1)(n−1)/(n(n−k)) · F(k, n−k); of a sphere, whose one
-    variance all coordinates tell, k(n+1)/n · F(k, k(n−1)). Between the two the degrees of freedom are
-    between theirs, and never less than one.
+    variance all coordinates tell, k(n+1)/n · F(k, k(n−1)). In between it is rather too wide than too narrow,
+    as nobody knows how far from a sphere the distribution is.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def radius(k: int, n: float, a: float, rate: float) -> float:
     >>> radius(4, 50.0, 0.0, 0.001), radius(4, 50.0, 1.0, 0.001), radius(4, 1e9, 0.0, 0.001)
     (4.91, 4.43, 4.30)
     """
-    freedom = max((1.0 - a) * (n - k) + a * k * (n - 1.0), 1.0)
+    freedom = max((1.0 - a * a) * (n - k) + a * a * k * (n - 1.0), 1.0)
     wider = (n - 1.0) / max(n - 1.0 - (1.0 - a) * (k - 1.0), 1.0)
     return float(np.sqrt(k * (n + 1.0) / n * wider * special.fdtri(k, freedom, 1.0 - rate)))
 

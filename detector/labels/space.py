@@ -48,7 +48,7 @@ class Space:
         self._mean, self._scale = metric.mean, metric.scale
 
     def place(self, rows: Floats, slots: NDArray[np.int64], X: Floats) -> Floats:
-        """Return Z (n, d) of records (n, d) in order; NaN where there are no units yet, or a value is missing.
+        """Return Z (n, d) of records (n, d) in order; NaN where there are no units yet or a value is missing.
 
         The same for a record alone as among others, to the last bit.
         """

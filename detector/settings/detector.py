@@ -291,6 +291,9 @@ class Detector(Settings):
         default=Shift(), description="alerts of a group that has moved, as 200 for windows of 200 records"
     )
     watch: Watch = Field(default=Watch(), description="alerts of a model that has drifted, as auto")
+    classes: str = Field(
+        default="", description="a file of `kyori nearest --output`: which class each record is nearest to"
+    )
     modes: Modes | None = Field(
         default=None,
         description="tell operating modes apart that nobody has labelled, as kmeans; default: none",
@@ -298,6 +301,12 @@ class Detector(Settings):
     drift: Drift | None = Field(
         default=None, description="a notice when the scores as a whole have moved; default: none"
     )
+
+    @field_validator("classes")
+    @classmethod
+    def _absolute(cls, value: str, info: ValidationInfo) -> str:
+        base: Path | None = (info.context or {}).get("base")
+        return os.path.normpath(base / value) if value and base else value
 
     @model_validator(mode="after")
     def _possible(self) -> Detector:
@@ -323,8 +332,8 @@ class Detector(Settings):
             )
         if self.metric is not None and self.watch.on and self.by_metric:
             raise ValueError(
-                "watch compares thresholds, and another metric changes them; leave out watch, or let the metric "
-                "be a second score: mode auto"
+                "watch compares thresholds, and another metric changes them; leave out watch, or let the "
+                "metric be a second score: mode auto"
             )
         if self.reference.kind == "frozen" and self.learn_from == "all":
             raise ValueError(

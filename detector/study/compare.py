@@ -93,7 +93,7 @@ def _varied() -> dict[str, list[str]]:
     }
     kinds = get_args(Reference.model_fields["kind"].annotation)
     return {
-        "distance": [_PARAMETER.get(name, name) for name in DISTANCES if name != "learned"],
+        "distance": [_PARAMETER.get(name, name) for name in DISTANCES],
         "reference": [kind for kind in kinds if kind not in _ELSEWHERE],
     } | named
 
@@ -108,6 +108,8 @@ def _changed(base: Settings, setting: str, value: str) -> Settings | None:
     choices = {name: getattr(base.detector, name) for name in _varied()} | {setting: value}
     if setting in ("distance", "reference"):
         choices["mode"] = "auto"  # the other modes are each made for some of them
+    metric = base.detector.metric if choices["distance"] == "learned" else None
+    choices["metric"] = metric if metric is not None and metric.file else None
     parts = {name: getattr(base, name) for name in Settings.model_fields}
     try:
         checked = Detector.model_validate(choices)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from detector.assembled import assembled
 from detector.contracts import Alert
 from detector.errors import KyoriError
-from detector.pipeline import Pipeline
 from detector.study.history import PIECE, History
 from detector.study.replay import Advance
 
@@ -31,7 +31,7 @@ def explain(
         There is no such record.
     """
     place = _place(history, number, _key(history, key), advance)
-    pipeline = Pipeline("history", history.settings)
+    pipeline = assembled("history", history.settings)
     for start in range(0, place, PIECE):
         stop = min(start + PIECE, place)
         pipeline.process(history.part(start, stop))
@@ -52,7 +52,7 @@ def _key(history: History, key: str | None) -> str:
 
 def _place(history: History, number: int, key: str, advance: Advance) -> int:
     """Return where in the history that record is. A model counts only the records that it could use."""
-    pipeline = Pipeline("history", history.settings)
+    pipeline = assembled("history", history.settings)
     seen = 0
     for start, batch in history.pieces():
         used = pipeline.process(batch).used

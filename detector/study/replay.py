@@ -11,9 +11,9 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.assembled import assembled
 from detector.contracts import Alert, Floats
 from detector.errors import KyoriError
-from detector.pipeline import Pipeline
 from detector.settings import Pipeline as Settings
 from detector.study.history import History
 from detector.study.metrics import Bools
@@ -109,7 +109,7 @@ def replay(settings: Settings, history: History, advance: Advance = lambda _: No
     KyoriError
         No record was judged: the history is shorter than the warm-up.
     """
-    pipeline = Pipeline("history", settings)
+    pipeline = assembled("history", settings)
     parts, used, keys, notices = [], [], [], []
     for start, batch in history.pieces():
         result = pipeline.process(batch)

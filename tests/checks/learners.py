@@ -48,7 +48,7 @@ def labels(name: str, X: Matrix, y: Matrix) -> Matrix:
 
 def learned(name: str, X: Matrix, y: Matrix, **more: Any) -> Metric:
     """Learn, and let no warning pass."""
-    features = more.pop("features", FEATURES[: X.shape[1]])
+    features = more.pop("features", FEATURES if X.shape[1] == 4 else [f"x{j}" for j in range(X.shape[1])])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return learn(name, X, labels(name, X, y), features, **more)
@@ -291,13 +291,8 @@ def check_feature_that_follows_from_others(name: str) -> None:
 
 
 def check_more_features_than_records(name: str) -> None:
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(8, 12))
-    features = [f"x{j}" for j in range(12)]
-    try:
-        learned(name, X, np.repeat([0, 1], 4), features=features)
-    except MetricError as error:
-        assert name in str(error)
+    X = np.random.default_rng(0).normal(size=(8, 12))
+    usable_or_refused(name, X, np.repeat([0, 1], 4))
 
 
 def check_one_feature(name: str) -> None:

@@ -20,6 +20,9 @@ from detector.cli import app
 from detector.contracts import Alert
 from detector.labelbook import FILE, Follower, Given, append
 from detector.store import Store
+from tests.brokers import wait_until
+from tests.daemon.process import records, write_csv
+from tests.daemon.running import Inside, lines, write_config
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """\
@@ -101,7 +104,8 @@ def test_a_label_is_written(tmp_path: Path) -> None:
     assert code == 0
     assert said.splitlines() == [
         f"alert {FAN} of fans: a true alert, class bearing wear; written to {tmp_path / 'state' / FILE}",
-        "from the next record on what is like it counts as this fault; the metric takes it up at its next training",
+        "from the next record on what is like it counts as this fault; "
+        "the metric takes it up at its next training",
         "(a daemon that does not run takes it up when it is started)",
     ]
     (one,) = given()
@@ -154,6 +158,29 @@ def test_a_daemon_writes_on_meanwhile() -> None:
             store.commit(positions={"a": b"%d" % number}, rows={}, alerts=[])
             assert invoke(PUMP[:8], "false")[0] == 0
     assert len(given()) == 20
+
+
+def test_a_real_daemon_takes_it_up(tmp_path: Path) -> None:
+    """At once while it runs, and at its start what was given meanwhile; once each."""
+    write_csv(tmp_path / "in.csv", records(1500, faults=3))
+    config = write_config(tmp_path, {"in": {"type": "tail", "paths": ["in.csv"], "start_at": "beginning"}})
+
+    def alerts() -> list[str]:
+        return list(dict.fromkeys(json.loads(line)["id"] for line in lines(tmp_path / "out.jsonl")))
+
+    def taken() -> list[tuple[str, str]]:
+        return [(line["alert"], line["label"]) for line in daemon.events("labelled")]
+
+    with Inside(config) as daemon:
+        wait_until(lambda: len(alerts()) >= 2, 60)
+        first, second, *_ = alerts()
+        assert invoke(first, "false")[0] == 0
+        wait_until(taken)
+        assert taken() == [(first, "false")]
+    assert invoke(second, "real", "--class", "leak")[0] == 0
+    with Inside(config) as daemon:
+        wait_until(taken)
+        assert taken() == [(second, "real")]
 
 
 def test_the_beginning_of_an_id_is_enough_if_it_is_the_only_one() -> None:

@@ -19,21 +19,12 @@ from typer.testing import CliRunner
 
 from detector.cli import app
 from detector.errors import KyoriError, MetricError
+from detector.metric import archive
 from detector.training import files
+from detector.training.learn import choose
+from tests.training.test_process import runs, until
 
 ROOT = Path(__file__).parents[2]
-CONFIG = """\
-version: 1
-pipelines:
-  pumps:
-    sources: [in]
-    outputs: [out]
-    key: "{pump}"
-    record:
-      features: [a, {name: b, log: true}, {name: c, difference: true}, d]
-sources: {in: {type: file, paths: [a.csv]}}
-outputs: {out: {type: stdout}}
-"""
 
 
 def kyori(*words: object, text: str | None = None) -> Result:
@@ -128,23 +119,6 @@ def test_the_tutorial_is_judged_by_its_neighbours_and_auto_tries_them_all() -> N
     assert told["metric"]["features"] == list("abcde")
 
 
-@pytest.mark.parametrize(
-    ("words", "by"),
-    [
-        (("0", "1"), "average_precision"),
-        (("false", "true"), "average_precision"),
-        (("Normal", "7"), "average_precision"),
-        (("a", "b"), "accuracy"),
-        (("1", "2"), "accuracy"),
-    ],
-)
-def test_what_labels_mean(words: tuple[str, str], by: str) -> None:
-    write(Path("a.csv"), pumps(words=words))
-    done = kyori("metric", "learn", "a.csv", "--labels", "fault", "--algorithm", "covariance", "--json")
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["comparison"]["by"] == by
-
-
 def test_mlkr_takes_numbers_and_the_others_refuse_them() -> None:
     columns = pumps()
     write(Path("a.csv"), columns | {"fault": [value * 0.37 + 5 for value in columns["a"]]})
@@ -159,23 +133,6 @@ def test_mlkr_takes_numbers_and_the_others_refuse_them() -> None:
     )
 
 
-def test_stdin_json_lines_and_npz(history: Path) -> None:
-    columns = pumps()
-    lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
-    ids = set()
-    learn = ("metric", "learn", "--labels", "fault", "--algorithm", "kissme", "--json")
-    Path("x.jsonl").write_text("\n".join(lines))
-    X = np.column_stack([columns[name] for name in "abcd"])
-    np.savez("x.npz", X=X, columns=np.array(list("abcd")), fault=np.array(columns["fault"]))
-    for source in ("x.jsonl", "history.csv", "x.npz"):
-        done = kyori(*learn, source)
-        assert done.exit_code == 0, (source, done.output, done.exception)
-        ids.add(json.loads(done.stdout)["metric"]["id"].partition("-")[0])
-    done = kyori(*learn, "-", text=history.read_text())
-    assert json.loads(done.stdout)["output"] == "stdin.metric.npz"
-    assert ids == {"kissme"}
-
-
 def test_gaps_and_bad_records_are_left_out_and_counted() -> None:
     columns = pumps()
     columns["b"][3] = ""
@@ -187,22 +144,6 @@ def test_gaps_and_bad_records_are_left_out_and_counted() -> None:
     assert "2 of 141 records lack a value and were left out" in done.stderr
     assert "left out" not in done.stdout
     assert files.read(Path("a.metric.npz")).metric.parameters["rows"] == 139
-
-
-def test_the_features_are_those_of_a_configuration() -> None:
-    Path("config.yaml").write_text(CONFIG)
-    columns = pumps()
-    columns["b"] = [abs(value) + 1 for value in columns["b"]]
-    write(Path("a.csv"), columns | {"pump": ["p1", "p2"] * 70})
-    done = kyori(
-        "metric", "learn", "a.csv", "--labels", "fault", "--config", "config.yaml", "--algorithm", "kissme"
-    )
-    assert done.exit_code == 0, (done.output, done.exception)
-    metric = files.read(Path("a.metric.npz")).metric
-    assert metric.features == ("a", "b:log", "c:difference", "d")
-    assert metric.mean[1] == pytest.approx(np.mean(np.log(columns["b"][2:])), rel=1e-6)
-    per_pump = [np.diff(columns["c"][first::2]) for first in (0, 1)]
-    assert metric.mean[2] == pytest.approx(np.mean(per_pump), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +167,13 @@ def test_what_goes_wrong_is_told_and_no_file_is_left(
     assert [path.name for path in Path().iterdir()] == ["history.csv"]
 
 
+def test_standard_input(history: Path) -> None:
+    text = history.read_text()
+    done = kyori("metric", "learn", "-", "--labels", "fault", "--algorithm", "kissme", text=text)
+    assert done.exit_code == 0, done.output
+    assert files.read(Path("stdin.metric.npz")).metric.features == ("a", "b", "c", "d")
+
+
 def test_a_learner_that_fails_says_so_beside_the_baselines() -> None:
     columns = pumps()
     columns["e"] = [a + b for a, b in zip(columns["a"], columns["b"], strict=True)]
@@ -236,8 +184,7 @@ def test_a_learner_that_fails_says_so_beside_the_baselines() -> None:
     assert "rca" in done.stdout
     assert "failed" in done.stdout
     assert "standardize only" in done.stdout
-    told = kyori("metric", "learn", "a.csv", "--labels", "fault", "--algorithm", "rca", "--json")
-    assert json.loads(told.stdout)["output"] is None
+    assert not Path("a.metric.npz").exists()
 
 
 @pytest.mark.parametrize(
@@ -264,9 +211,6 @@ def test_interrupted_it_leaves_no_process_and_no_file(history: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
-    def children() -> list[str]:
-        return Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
-
     with running:
         end = time.monotonic() + 30.0
         while not (found := _learning(running.pid)) and time.monotonic() < end:
@@ -274,7 +218,7 @@ def test_interrupted_it_leaves_no_process_and_no_file(history: Path) -> None:
         assert found
         running.send_signal(signal.SIGINT)
         assert running.wait(10.0) == 130
-    assert not any(Path(f"/proc/{pid}").exists() for pid in found)
+    assert until(lambda: not any(map(runs, found)), 3.0)
     assert [path.name for path in Path().iterdir()] == ["history.csv"]
 
 
@@ -284,11 +228,23 @@ def _learning(parent: int) -> list[int]:
     return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
 
 
-def test_show(history: Path) -> None:
-    kyori("metric", "learn", history, "--labels", "fault", "--algorithm", "mmc")
-    done = kyori("metric", "show", "history.metric.npz")
+def learned(name: str, features: str = "abcd") -> Path:
+    """Write a metric that was learned from the pumps, without the process around it."""
+    columns = pumps()
+    X = np.column_stack([columns[one] for one in features])
+    y = np.array([int(word != "") for word in columns["fault"]])
+    metric, comparison = choose(X, y, list(features), name, seed=0, margin=0.02)
+    assert metric is not None
+    path = Path(f"{name}-{features}.npz")
+    files.write(path, archive.to_bytes(metric, comparison))
+    return path
+
+
+def test_show() -> None:
+    path = learned("mmc")
+    done = kyori("metric", "show", path)
     assert done.exit_code == 0
-    metric = files.read(Path("history.metric.npz")).metric
+    metric = files.read(path).metric
     for text in (
         metric.id,
         "features    a, b, c, d",
@@ -297,7 +253,7 @@ def test_show(history: Path) -> None:
         "█",
     ):
         assert text in done.stdout
-    told = json.loads(kyori("metric", "show", "history.metric.npz", "--json").stdout)
+    told = json.loads(kyori("metric", "show", path, "--json").stdout)
     np.testing.assert_allclose(told["M"], metric.M)
     assert told["comparison"]["promoted"] is True
     Path("bad.npz").write_bytes(b"PK")
@@ -306,20 +262,17 @@ def test_show(history: Path) -> None:
 
 
 def test_compare(history: Path) -> None:
-    for name in ("kissme", "mmc"):
-        kyori("metric", "learn", history, "--labels", "fault", "--algorithm", name, "--output", f"{name}.npz")
-    done = kyori("metric", "compare", "kissme.npz", "mmc.npz", history, "--labels", "fault")
+    one, other, two = learned("kissme"), learned("mmc"), learned("kissme", "ab")
+    done = kyori("metric", "compare", one, other, history, "--labels", "fault")
     assert done.exit_code == 0, done.exception
     assert "M of trace 1: they differ by " in done.stdout
-    assert "mmc.npz: average precision 0." in done.stdout
-    same = json.loads(kyori("metric", "compare", "mmc.npz", "mmc.npz", "--json").stdout)
+    assert f"{other}: average precision 0." in done.stdout
+    same = json.loads(kyori("metric", "compare", other, other, "--json").stdout)
     assert same["distance"] == pytest.approx(0.0, abs=1e-12)
-    other = json.loads(kyori("metric", "compare", "mmc.npz", "kissme.npz", "--json").stdout)
-    assert 0.0 < other["distance"] <= 2.0
-    assert kyori("metric", "compare", "mmc.npz", "kissme.npz", history).exit_code == 2
-    kyori("metric", "learn", history, "--labels", "fault", "--features", "a,b", "--output", "two.npz",
-          "--algorithm", "kissme")  # fmt: skip
-    assert "only in the first: c, d" in kyori("metric", "compare", "mmc.npz", "two.npz").stdout
+    differ = json.loads(kyori("metric", "compare", other, one, "--json").stdout)
+    assert 0.0 < differ["distance"] <= 2.0
+    assert kyori("metric", "compare", one, other, history).exit_code == 2
+    assert "only in the first: c, d" in kyori("metric", "compare", one, two).stdout
     assert "it was learned for other features" in said(
-        kyori("metric", "compare", "mmc.npz", "two.npz", history, "--labels", "fault")
+        kyori("metric", "compare", one, two, history, "--labels", "fault")
     )

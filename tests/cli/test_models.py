@@ -81,7 +81,7 @@ def test_promote_and_roll_back_while_a_daemon_holds_the_state(models: Models) ->
     daemon = Models(models.directory)
     assert daemon.active() is None
     with StateDir.open(models.directory.parents[1]):
-        assert kyori("promote", A.id[-6:]).stdout == f"in force: {A.id}\n"
+        assert kyori("promote", A.id.partition("-")[2][:6]).stdout == f"in force: {A.id}\n"
         found = daemon.active()
         assert found is not None
         assert found.id == A.id
@@ -122,10 +122,8 @@ def test_a_metric_of_other_features_is_neither_imported_nor_promoted(models: Mod
 
 def test_which_pipeline(models: Models) -> None:
     assert "has no pipeline fans; it has: pumps" in str(kyori("list", "--pipeline", "fans").exception)
-    two = CONFIG.replace(
-        "sources: {in",
-        "  fans:\n    sources: [in2]\n    outputs: [out2]\n    record: {features: [a]}\nsources: {in2: {type: file, paths: [b.csv]}, in",
-    )
+    fans = "  fans: {sources: [in2], outputs: [out2], record: {features: [a]}}\n"
+    two = CONFIG.replace("sources: {in:", fans + "sources: {in2: {type: file, paths: [b.csv]}, in:")
     two = two.replace("outputs: {out:", "outputs: {out2: {type: file, path: x.jsonl}, out:")
     Path("config.yaml").write_text(two)
     said = kyori("list").exception

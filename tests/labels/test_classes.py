@@ -1,4 +1,4 @@
-"""Classes: distances against the naive computation, radii that keep their rate, overlaps, confusion, files."""
+"""Classes: distances by the naive computation, radii that keep their rate, overlaps, confusion, files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def naive(X: np.ndarray, rows: np.ndarray, raw: np.ndarray) -> np.ndarray:
     Z = rows @ raw.T
     S = np.atleast_2d(np.cov(Z, rowvar=False))
     return np.array(
-        [np.sqrt((z - Z.mean(axis=0)) @ np.linalg.inv(S) @ (z - Z.mean(axis=0))) for z in X @ raw.T]
+        [np.sqrt((z - Z.mean(axis=0)) @ np.linalg.pinv(S) @ (z - Z.mean(axis=0))) for z in X @ raw.T]
     )
 
 
@@ -109,17 +109,18 @@ def test_separated_classes_are_right_and_what_is_far_is_unknown() -> None:
     assert {int(far.nearest[2]), int(far.second[2])} == {0, 1}
 
 
-@pytest.mark.parametrize(("n", "d"), [(6, 1), (8, 3), (15, 3), (40, 3), (1000, 3)])
-@pytest.mark.parametrize("rate", [0.01, 0.001])
-def test_the_radius_keeps_its_rate(n: int, d: int, rate: float) -> None:
+@pytest.mark.parametrize(
+    ("n", "d", "fits"), [(6, 1, 800), (8, 3, 800), (15, 3, 800), (40, 3, 200), (500, 3, 30)]
+)
+def test_the_radius_keeps_its_rate(n: int, d: int, fits: int) -> None:
     """Of new records of the same kind, as many are beyond as was said; within a factor of two."""
-    beyond = total = 0
-    for seed in range(60):
-        X, labels = clouds(0.0, n=n + 1000, d=d, classes="a", seed=seed)
-        level = Classes.fit(X[:n], labels[:n], NAMES[:d], rate=rate).nearest(X[n:]).level
-        beyond, total = beyond + int(np.sum(level > 1.0)), total + 1000
-    # Of so few rows in so many directions the spread is mostly assumed: it may be wider.
-    assert (0.5 if n >= 5 * d else 0.1) * rate < beyond / total < 2.0 * rate
+    beyond = 0
+    for seed in range(fits):
+        X, labels = clouds(0.0, n=n + 500, d=d, classes="a", seed=seed)
+        level = Classes.fit(X[:n], labels[:n], NAMES[:d], rate=0.01).nearest(X[n:]).level
+        beyond += int(np.sum(level > 1.0))
+    # Of few rows the spread is partly assumed: then it is wider, if anything.
+    assert (0.5 if n >= 5 * d else 0.1) < beyond / (500 * fits * 0.01) < 2.0
 
 
 def test_the_radius_of_chi_square_would_not() -> None:
@@ -145,7 +146,7 @@ def test_a_constant_column_and_a_class_without_spread_break_nothing() -> None:
     classes = Classes.fit(X, labels, NAMES)
     found = classes.nearest(X)
     assert found.nearest.tolist() == [0] * 200 + [1] * 200
-    assert classes.nearest(X[:1] + [0.0, 0.0, 1.0]).unknown.all()
+    assert classes.nearest(X[:1] + np.array([0.0, 0.0, 1.0])).unknown.all()
 
 
 def test_values_beyond_computing_are_unknown() -> None:
@@ -156,7 +157,7 @@ def test_values_beyond_computing_are_unknown() -> None:
 def test_an_overlapping_pair_is_told_and_a_separated_one_is_not() -> None:
     X, labels = clouds(1.0, classes="ab")
     Y, _ = clouds(1.0, n=200, classes="c", seed=9)
-    classes = Classes.fit(np.vstack([X, Y + [900.0, 0, 0]]), labels + ["c"] * 200, NAMES)
+    classes = Classes.fit(np.vstack([X, Y + np.array([900.0, 0, 0])]), labels + ["c"] * 200, NAMES)
     [pair] = classes.overlaps()
     assert (classes.names[pair.first], classes.names[pair.second]) == ("a", "b")
     assert "a and b overlap" in pair.text(classes.names)
@@ -171,8 +172,8 @@ def test_the_bound_holds() -> None:
     for apart in (0.0, 1.0, 2.0, 4.0):
         B = bhattacharyya(np.array([apart, 0.0]), np.eye(2), np.eye(2))
         assert pytest.approx(apart**2 / 8.0) == B
-        X = np.random.default_rng(0).normal(size=20_000)
-        mistaken = np.mean(X > apart / 2.0)
+        deviation = np.random.default_rng(0).normal(size=20_000)
+        mistaken = np.mean(deviation > apart / 2.0)
         assert mistaken <= 0.5 * np.exp(-B) + 0.01
     assert bhattacharyya(np.zeros(1), np.eye(1), 4.0 * np.eye(1)) == pytest.approx(0.5 * np.log(1.25))
     assert 0.5 * np.exp(-bhattacharyya(np.array([3.0]), np.eye(1), np.eye(1))) > OVERLAP
@@ -185,8 +186,8 @@ def test_the_confusion_matrix_is_of_rows_that_taught_nothing() -> None:
     assert confusion.accuracy > 0.99
     # The negative control: labels by chance are learned by heart, and told from each other by nobody.
     rng = np.random.default_rng(0)
-    few, chance = rng.normal(size=(40, 12)), ["a", "b"] * 20
-    features = [f"x{j}" for j in range(12)]
+    few, chance = rng.normal(size=(40, 20)), ["a", "b"] * 20
+    features = [f"x{j}" for j in range(20)]
     learned = Classes.fit(few, chance, features).nearest(few)
     assert np.mean(learned.nearest == np.array([0, 1] * 20)) > 0.8
     assert held_out(few, chance, features).accuracy < 0.7
@@ -301,6 +302,13 @@ def test_a_file_is_believed_only_as_far_as_it_proves(members: dict[str, object],
 
 def test_other_bytes_are_no_classes() -> None:
     data, _ = saved()
-    for bad in (b"", b"PK", data[:-40], data[:500], data[:3000] + b"x" + data[3001:], pickle.dumps({"a": 1})):
+    for bad in (
+        b"",
+        b"PK",
+        data[:-40],
+        data[:500],
+        data.replace(b'"names"', b'"namen"'),
+        pickle.dumps({"a": 1}),
+    ):
         with pytest.raises(KyoriError):
             stored.from_bytes(bad)

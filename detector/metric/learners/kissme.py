@@ -181,8 +181,9 @@ class OnlineKissme:
             online = cls(moments.shape[-1], float(state["ridge"]))
         except (KeyError, IndexError, TypeError, ValueError):
             raise MetricError("the state of kissme lacks moments, counts or ridge") from None
-        if moments.shape != online._moments.shape or counts.shape != (2,) or not np.isfinite(moments).all():
-            raise MetricError("the state of kissme has arrays of the wrong shape, or not finite")
+        shapes = moments.shape == online._moments.shape and counts.shape == (2,)
+        if not shapes or not np.isfinite(moments).all() or not (counts >= 0).all() or not online.ridge >= 0.0:
+            raise MetricError("the state of kissme has arrays of the wrong shape or with impossible values")
         online._moments, online._counts = moments, counts.astype(np.int64)
         return online
 

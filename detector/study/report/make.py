@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -81,8 +80,8 @@ class Report:
         None where there is only one feature.
     comparison : Comparison
         Whether the learned one would be promoted.
-    given : bool
-        The metric was given, so it is not made anew for each fold.
+    foreign : bool
+        The metric was given and learned from others, so it is not made anew for each fold.
     seed : int
         Of folds and pictures.
     """
@@ -92,7 +91,7 @@ class Report:
     spaces: Sequence[Space]
     pair: Pair | None
     comparison: Comparison
-    given: bool
+    foreign: bool
     seed: int
 
     @property
@@ -131,14 +130,13 @@ def make(
     MetricError
         The learner failed, or the metric is of other features.
     """
-    X, y, features = records.X, records.y, records.features
+    X, y, features = records.X, records.truth, records.features
     _check_pair(pair, features)
+    fit, foreign = spaces.learner(algorithm, features, seed), False
     if given is not None:
-        metric = given.aligned(features)
-        learned: spaces.Fit = lambda X, y: metric  # noqa: E731
-    else:
-        learned = spaces.learner(algorithm, features, seed)
-        metric = learned(X, y)
+        fit, foreign = spaces.as_given(given.aligned(features), X, y)
+    learned = spaces.remembered(fit)
+    metric = learned(X, y)
     fits = {
         RAW: spaces.raw(features),
         STANDARDISED: spaces.learner("standardize", features, seed),
@@ -152,12 +150,12 @@ def make(
             made.append(space)
         advance(1)
 
-    def again(name: str, *examples: Any, **more: Any) -> Metric:
-        return metric if given is not None and name == metric.algorithm else learn(name, *examples, **more)
+    def again(name: str, X: Floats, y: Labels, features: Sequence[str], *, seed: int) -> Metric:
+        return learned(X, y) if name == metric.algorithm else learn(name, X, y, features, seed=seed)
 
-    comparison = compare(X, records.truth, features, [metric.algorithm], seed=seed, learn=again)
+    comparison = compare(X, y, features, [metric.algorithm], seed=seed, learn=again)
     advance(1)
-    return Report(records, metric, made, _pair(metric, records, pair), comparison, given is not None, seed)
+    return Report(records, metric, made, _pair(metric, records, pair), comparison, foreign, seed)
 
 
 STEPS = 5
@@ -167,7 +165,7 @@ STEPS = 5
 def _space(
     name: str, fit: spaces.Fit, records: Records, fold: Labels, seed: int, *, required: bool
 ) -> Space | None:
-    X, y = records.X, records.y
+    X, y = records.X, records.truth
     try:
         figures = spaces.held_out(fit, X, y, fold)
         metric = fit(X, y)

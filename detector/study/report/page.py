@@ -53,16 +53,16 @@ def rows(report: Report) -> list[list[str]]:
 
 def facts(report: Report) -> list[str]:
     """Return what is to be known before one believes the figures."""
-    folds, given = report.comparison.folds, report.given
+    folds, foreign = report.comparison.folds, report.foreign
     neighbours = number(perplexity(len(report.records)))
     said = [
         f"Accuracy and silhouette are of held-out records, {folds} times a {_PARTS[folds]} of all. "
         + (
-            "The metric was given: if it was learned from these records, its figures are too good."
-            if given
+            "The metric was given: if it was learned from some of them, its figures are too good."
+            if foreign
             else "Each time the metric is learned, and the scale measured, without them."
         ),
-        f"The last picture is of the metric that {'was given' if given else 'saw all labels'}; the figures "
+        f"The last picture is of the metric that {'was given' if foreign else 'saw all labels'}; the figures "
         "below it are not read off it.",
         f"The pictures are by t-SNE with seed {report.seed} and perplexity {neighbours}, the same for each. "
         "Trustworthiness says how far neighbours in a picture are neighbours in its space.",

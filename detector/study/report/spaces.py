@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from detector.contracts import Floats
 from detector.metric.compare import NEIGHBOURS
-from detector.metric.learned import Metric
-from detector.metric.learners import learn
+from detector.metric.learned import Metric, Value
+from detector.metric.learners import LEARNERS, learn
 from detector.study.report.records import Labels
 
 Fit = Callable[[Floats, Labels], Metric]
@@ -40,9 +40,37 @@ def raw(features: Sequence[str]) -> Fit:
     return lambda X, y: unchanged
 
 
-def learner(algorithm: str, features: Sequence[str], seed: int) -> Fit:
+def learner(
+    algorithm: str, features: Sequence[str], seed: int, parameters: Mapping[str, Value] | None = None
+) -> Fit:
     """Return what standardises and learns by this algorithm; `standardize` and `covariance` are baselines."""
-    return lambda X, y: learn(algorithm, X, y, tuple(features), seed=seed)
+    return lambda X, y: learn(algorithm, X, y, tuple(features), seed=seed, parameters=parameters)
+
+
+def as_given(metric: Metric, X: Floats, y: Labels) -> tuple[Fit, bool]:
+    """Return what makes a given metric, and whether that is always the same.
+
+    A metric that was learned from these very records would be judged by records that it has seen: it is
+    learned again, in the same way, from those that it may see.
+    """
+    if metric.algorithm not in LEARNERS or metric.data != learn("standardize", X, y, metric.features).data:
+        return lambda X, y: metric, True
+    settings = LEARNERS[metric.algorithm].parameters
+    parameters = {name: value for name, value in metric.parameters.items() if name in settings}
+    return learner(metric.algorithm, metric.features, int(metric.parameters["seed"]), parameters), False
+
+
+def remembered(fit: Fit) -> Fit:
+    """Return the same, which makes no metric twice: learners may take long."""
+    made: dict[bytes, Metric] = {}
+
+    def once(X: Floats, y: Labels) -> Metric:
+        key = X.tobytes() + y.tobytes()
+        if key not in made:
+            made[key] = fit(X, y)
+        return made[key]
+
+    return once
 
 
 def held_out(fit: Fit, X: Floats, y: Labels, fold: Labels) -> HeldOut:
