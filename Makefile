@@ -47,7 +47,7 @@ test: $(READY) ## run the tests (with a real mosquitto, where it is installed)
 	$(BIN)/python -m pytest
 
 test-oldest: $(OLDEST_READY) ## run the learners' tests with the oldest scikit-learn
-	$(OLDEST)/bin/python -m pytest tests/metric tests/test_learners_conformance.py
+	$(OLDEST)/bin/python -m pytest tests/test_learners_conformance.py
 
 check: $(READY) ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

@@ -123,6 +123,8 @@ class Metric:
         if values.min(initial=0.0) < -_ASYMMETRY * largest:
             raise MetricError(f"the metric of {algorithm}: M is not positive semidefinite")
         kept = values > RANK_TOLERANCE * max(values.max(initial=0.0), 0.0)
+        if not kept.any():
+            raise MetricError(f"the metric of {algorithm}: M is zero, so that everything would be the same")
         L = (vectors[:, kept] * np.sqrt(values[kept])).T[::-1]
         return cls(L, mean, scale, tuple(features), algorithm, **more)  # type: ignore[arg-type]
 

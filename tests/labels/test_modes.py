@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import adjusted_rand_score
 
-from detector.labels.modes import CONFIRM, Modes
+from detector.labels.modes import CONFIRM, InSpace, Modes
 from detector.settings.modes import Modes as Settings
 
 CENTRES = np.array([[0.0, 0.0], [8.0, 1.0], [3.0, 9.0]])
@@ -90,6 +90,21 @@ def test_what_is_decided_beside_river_is_needed() -> None:
 def test_the_scale_of_the_space_does_not_matter() -> None:
     Z, _ = day()
     assert (Machine().take(Z) == Machine().take(1024.0 * Z)).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_columns_may_have_any_units(seed: int) -> None:
+    """Those of the first records, which stay; in units that run with the stream the modes would be lost."""
+    Z, mode = day(seed=seed)
+    X = Z * [0.003, 5000.0] + [10.0, 900.0]
+    inside = InSpace(Settings(clusters=3), 2, 100, 0)
+    ids = inside.follow(np.full((1, inside.extra), np.nan), np.zeros(len(X), np.int64), X)
+    assert (ids[:100] == -1).all()
+    assert adjusted_rand_score(mode[1000:], ids[1000:]) > 0.9
+    n = np.arange(1.0, len(X) + 1)[:, None]
+    mean = np.cumsum(X, axis=0) / n
+    running = (X - mean) / np.sqrt(np.maximum(np.cumsum(X * X, axis=0) / n - mean**2, 1e-12))
+    assert adjusted_rand_score(mode[1000:], Machine().take(running)[1000:]) < 0.8
 
 
 def test_ids_stay_and_a_new_mode_has_a_new_one() -> None:

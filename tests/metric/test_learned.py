@@ -113,7 +113,7 @@ def test_a_matrix_comes_back(seed: int, rank: int) -> None:
         (np.array([[1.0, 0.1, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), "not symmetric"),
         (np.diag([1.0, 1.0, -1e-3]), "not positive semidefinite"),
         (np.array([[1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), "not positive semidefinite"),
-        (np.zeros((3, 3)), "itml"),
+        (np.zeros((3, 3)), "M is zero"),
         (-np.eye(3), "not positive semidefinite"),
         (np.eye(2), "3 features need"),
     ],

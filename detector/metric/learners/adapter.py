@@ -4,8 +4,8 @@
   estimator of metric-learn fails.
 - scikit-learn 1.5 took `cov_init` from `graphical_lasso`; without this SDML fails.
 
-Both are mended only if needed, in metric-learn's own names for them; scikit-learn is left alone. All is
-imported at the first use, as that takes a second or two.
+Both are mended in metric-learn's own names for them, the first only if it is needed; scikit-learn is left
+alone. All is imported at the first use, as that takes a second or two.
 """
 
 from __future__ import annotations
@@ -47,8 +47,7 @@ def _library() -> Any:
         function = getattr(metric_learn._util, check)
         if "force_all_finite" not in inspect.signature(function).parameters:
             setattr(metric_learn._util, check, _renamed(function))
-    if "cov_init" not in inspect.signature(metric_learn.sdml.graphical_lasso).parameters:
-        metric_learn.sdml.graphical_lasso = lasso
+    metric_learn.sdml.graphical_lasso = lasso
     return metric_learn
 
 

@@ -123,7 +123,7 @@ class OnlineKissme:
     >>> for difference, similar in (([1, 1], True), ([1, -1], True), ([9, 1], False), ([9, -1], False)):
     ...     online.update(np.array(difference, float), similar)
     >>> online.L().round(2) + 0.0
-    array([[0.97, 0.  ]])
+    array([[0.98, 0.  ]])
     """
 
     def __init__(self, d: int, ridge: float = RIDGE) -> None:
