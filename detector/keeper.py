@@ -17,7 +17,6 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from detector import labelled
 from detector.config.models import Config
 from detector.contracts import Floats
 from detector.errors import ConfigError, KyoriError, MetricError
@@ -27,6 +26,7 @@ from detector.metric import archive
 from detector.pipeline import Pipeline, Result
 from detector.settings import Metric as Settings
 from detector.settings import Pipeline as Pipelined
+from detector.study import labelled
 from detector.training import Job, Limits, Models, Outcome, files, start
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ def _wrong(name: str, settings: Pipelined) -> tuple[str, str] | None:
         return None
     try:
         if wanted.labels:
-            labelled.read(Path(wanted.labels), wanted.column, settings)
+            _labelled(wanted, settings)
         if not wanted.file:
             return None
         metric = files.read(Path(wanted.file)).metric
@@ -75,6 +75,16 @@ def _wrong(name: str, settings: Pipelined) -> tuple[str, str] | None:
                 "write distance: learned, or leave out the metric",
             )
     return None
+
+
+def _labelled(wanted: Settings, settings: Pipelined) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the vectors (n, d) of the file of labelled records, and which are faults (1)."""
+    records = labelled.read(Path(wanted.labels), wanted.column, settings.record, settings.layout)
+    classes, _ = records.classes()
+    known = classes >= 0
+    if len(np.unique(classes[known] > 0)) < 2:
+        raise KyoriError(f"{wanted.labels}: {wanted.column} has one kind of record only; label both")
+    return records.X[known], np.asarray(classes[known] > 0, np.int64)
 
 
 class Keeper:
@@ -113,8 +123,7 @@ class Keeper:
         self._file = files.read(Path(self._settings.file)).metric if self._settings.file else None
         self._take_up()
         if self._settings.labels and self._pipeline.metric is None:
-            path = Path(self._settings.labels)
-            self._start(*labelled.read(path, self._settings.column, self._pipeline.settings))
+            self._start(*_labelled(self._settings, self._pipeline.settings))
 
     def note(self, result: Result) -> None:
         """Remember some calm records of a batch: what is normal, for the next training."""

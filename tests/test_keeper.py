@@ -147,7 +147,7 @@ def test_what_is_not_better_stays_a_candidate(tmp_path: Path) -> None:
     assert one.metric is None
 
 
-@pytest.mark.parametrize("retrain", [{"time_limit": "1ms"}, {"memory_mb": 200}], ids=["no time", "no memory"])
+@pytest.mark.parametrize("retrain", [{"time_limit": "1ms"}, {"memory_mb": 400}], ids=["no time", "no memory"])
 def test_a_learner_that_fails_is_told_and_changes_nothing(tmp_path: Path, retrain: dict[str, Any]) -> None:
     one, keeper, models = kept(tmp_path, algorithm="itml", retrain={"min_new_labels": 30, **retrain})
     keeper.begin()

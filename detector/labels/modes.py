@@ -156,7 +156,7 @@ class _Model:
     def _learnable(self, z: Floats, far: float) -> bool:
         """Return whether its mode, `far` away, may learn a record; the spare's record it may not."""
         state, spare, closest = self._state, self._spare, float(self._between.min())
-        reach = max(closest, FAR * state[_USUAL])
+        reach = max(closest, FAR * float(state[_USUAL]))
         there = state[_GAINED] > 0.0 and state[_WAITED] < LAPSE
         if there and np.sqrt(np.square(spare - z).sum()) < min(far, reach):
             state[_GAINED] += 1.0

@@ -30,7 +30,7 @@ class Retrain(Settings):
         description="a training that takes longer is ended",
         json_schema_extra={"default": "2m"},
     )
-    memory_mb: int = Field(default=2000, ge=200, description="and one that takes more megabytes")
+    memory_mb: int = Field(default=2000, ge=400, description="and one that takes more megabytes")
     max_rows: int = Field(default=2000, ge=20, description="records that it is trained with at most")
 
 

@@ -18,6 +18,7 @@ from detector.contracts import Floats, Layout, Source
 from detector.errors import KyoriError
 from detector.features.vector import Vector
 from detector.metric.compare import NORMAL, UNLABELLED
+from detector.settings import Record
 from detector.study import labels as labelling
 from detector.study.history import Choice
 
@@ -127,13 +128,24 @@ def load(choice: Choice) -> Labelled:
         name, choice.config, choice.pipeline, choice.key, choice.time, choice.features,
         labels=column, stdin=None if data is None else io.BytesIO(data),
     )  # fmt: skip
-    X = _vectors(job.source, job.pipeline.vector)
+    return _read(name, column, job.source, job.pipeline.vector, data)
+
+
+def read(path: Path, column: str, record: Record, layout: Layout) -> Labelled:
+    """Read a file with its column, or array, of labels, by the features of a pipeline; raises as `load`."""
+    if not path.is_file():
+        raise KyoriError(f"{path}: no such file of labelled records")
+    return _read(str(path), column, scoring.source_of(str(path), layout), Vector(record), None)
+
+
+def _read(name: str, column: str, source: Source, vector: Vector, data: bytes | None) -> Labelled:
+    X = _vectors(source, vector)
     if data is None and Path(name).suffix.lower() == ".npz":
         texts = list[str | None](_array(Path(name), column, len(X)))
     else:
         stream = None if data is None else io.BytesIO(data)
-        source = scoring.source_of(name, Layout(numbers=(), key="{" + column + "}"), stream)
-        texts = labelling.texts_in_order(scoring.batches(source))
+        labels = scoring.source_of(name, Layout(numbers=(), key="{" + column + "}"), stream)
+        texts = labelling.texts_in_order(scoring.batches(labels))
         known = scoring.sniffed(name, data or b"").columns
         if column not in known and not any(texts):
             raise KyoriError(
@@ -141,7 +153,7 @@ def load(choice: Choice) -> Labelled:
             )
         if len(texts) != len(X):
             raise KyoriError(f"{name}: changed while it was read")
-    return Labelled(name, X, job.pipeline.vector.names, column, texts)
+    return Labelled(name, X, vector.names, column, texts)
 
 
 def _vectors(source: Source, vector: Vector) -> Floats:
