@@ -54,6 +54,8 @@ class Progress:
         Scored records, refused records, recognised redeliveries.
     alerts, anomalies : int
         Episodes opened, and records beyond the threshold.
+    second_anomalies : int
+        Records beyond the threshold of the second score, if there is one.
     open_alerts : int
         Episodes open now.
     levels : deque of float
@@ -67,6 +69,7 @@ class Progress:
     skipped: int = 0
     alerts: int = 0
     anomalies: int = 0
+    second_anomalies: int = 0
     open_alerts: int = 0
     levels: deque[float] = field(default_factory=lambda: deque(maxlen=512))
     last_alert: Alert | None = None
@@ -269,6 +272,8 @@ class Worker(threading.Thread):
         progress.refused += len(rejected)
         progress.skipped += batch.skipped
         progress.anomalies += int(result.scores.anomaly.sum())
+        if result.second is not None:
+            progress.second_anomalies += int(result.second.anomaly.sum())
         progress.levels.append(_highest(result.scores.level))
         self._tell(result.alerts)
         if len(batch) == _MOST_ROWS:  # there is more: who seems silent may only not have been read yet

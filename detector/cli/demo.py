@@ -56,6 +56,9 @@ def demo(
             "incidents": len(summary.incidents),
             "found": len(summary.found),
             "false_alerts_per_day": round(summary.false_alerts_per_day, 3),
+            "metric": outcome.metric.id,
+            "metric_decides": bool(outcome.metric.figures["promoted"]),
+            "metric_figures": dict(outcome.metric.figures),
             "alerts_file": str(outcome.alerts_file),
         }
         typer.echo(json.dumps(line))

@@ -17,6 +17,7 @@ from detector.demo.replay import Replay
 from detector.demo.show import shown
 from detector.demo.summary import Summary, read_episodes, read_incidents, summarise, timestamp
 from detector.errors import KyoriError
+from detector.metric.learned import Metric
 from detector.registry import DISTANCES, sink_options, source_options
 
 TOPIC = "datacentre/omi-2/metrics"
@@ -26,11 +27,29 @@ SPEED = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the demo leaves behind: its figures, its directory, and the alerts in it."""
+    """What the demo leaves behind: its figures, its directory, and the alerts in it.
+
+    Attributes
+    ----------
+    metric : Metric
+        The learned metric that every record went through.
+    second_anomalies : int
+        Records that it alone would have called anomalies.
+    """
 
     summary: Summary
     directory: Path
     alerts_file: Path
+    metric: Metric
+    second_anomalies: int
+
+    @property
+    def second(self) -> str:
+        """Whether the metric decides or is a second score, and the figures by which that was chosen."""
+        figures = self.metric.figures
+        role = "decides" if figures["promoted"] else "second score"
+        own, usual = figures["average_precision"], figures["average_precision_default"]
+        return f"{role}: average precision {own:.2f}, default detector {usual:.2f} (on other servers)"
 
 
 def examples() -> Path:
@@ -75,6 +94,7 @@ def _replay(
     environ = {
         "KYORI_DEMO_DIR": str(directory),
         "KYORI_DEMO_BROKER": f"mqtt://127.0.0.1:{broker.port}",
+        "KYORI_DEMO_METRIC": str(data / "asd" / "metric.npz"),
     }
     config = load_text(
         (data / "demo.yaml").read_bytes(), "demo.yaml", source_options(), sink_options(), DISTANCES,
@@ -101,7 +121,10 @@ def _replay(
         records, timestamp(replay.first_time), end, read_incidents(data / "asd" / "omi-2.incidents.csv"),
         read_episodes(alerts_file, end),
     )  # fmt: skip
-    return Outcome(summary, directory, alerts_file)
+    metric = worker.pipeline.metric
+    if metric is None:
+        raise KyoriError("the demo's metric is not in force; install kyori again")
+    return Outcome(summary, directory, alerts_file, metric, worker.progress.second_anomalies)
 
 
 class _Follower:
@@ -143,6 +166,9 @@ def print_summary(outcome: Outcome, *, keep: bool) -> None:
         f"false alerts       {summary.false_alerts} ({summary.false_alerts_per_day:.2f} a day)",
         f"time to detect     {detected} (median; a record comes every 5 min)",
         f"time in alarm      {summary.in_alarm:.1%}",
+        f"metric             {outcome.metric.id}, {outcome.second};",
+        f"                   by it {outcome.second_anomalies / max(summary.records, 1):.1%} of the records are "
+        "anomalies",
         f"alerts             {outcome.alerts_file}",
     ]
     if keep:

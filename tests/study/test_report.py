@@ -90,10 +90,10 @@ def test_a_metric_of_random_labels_is_no_better_than_chance() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(90, 60)), rng.permutation(np.arange(90) % 3)
     names = [f"x{j}" for j in range(60)]
-    fold, honest = folds(y, rng), learner("nca", names, 0)
+    fold, honest = folds(y, rng), learner("lfda", names, 0)
     flattered = honest(X, y)
     assert held_out(honest, X, y, fold).accuracy < 0.5
-    assert held_out(lambda X, y: flattered, X, y, fold).accuracy > 0.8
+    assert held_out(lambda X, y: flattered, X, y, fold).accuracy > 0.65
 
 
 def test_a_given_metric_of_these_records_is_learned_again_without_those_that_judge_it() -> None:

@@ -48,7 +48,7 @@ def _panel(report: Report, pair: Pair, label: int, one: Ring, left: float, reach
     def on_page(P: Floats) -> Floats:
         return origin + P * (zoom, -zoom)
 
-    name = svg.short(report.records.classes[label], 24)
+    name = svg.short(report.records.classes[label], 16)
     parts = [
         svg.text(x0, 17, f"around class {name}", more=svg.BOLD),
         svg.frame(x0, _TITLE, _SIDE, _SIDE),
