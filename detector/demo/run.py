@@ -167,8 +167,7 @@ def print_summary(outcome: Outcome, *, keep: bool) -> None:
         f"time to detect     {detected} (median; a record comes every 5 min)",
         f"time in alarm      {summary.in_alarm:.1%}",
         f"metric             {outcome.metric.id}, {outcome.second};",
-        f"                   by it {outcome.second_anomalies / max(summary.records, 1):.1%} of the records are "
-        "anomalies",
+        f"                   it flags {outcome.second_anomalies / max(summary.records, 1):.1%} of the records",
         f"alerts             {outcome.alerts_file}",
     ]
     if keep:

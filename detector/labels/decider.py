@@ -1,16 +1,16 @@
-"""How operators' labels enter the verdict: the score S of a record is multiplied by a factor > 0.
+"""How operators' labels enter the verdict: the score of a record is multiplied by a factor > 0.
 
 ::
 
-    x ─ own sd's ─▶ u ─ whiten ─▶ z;   φ = asinh of both;   k(x, y) = exp(−|φx − φy| / ℓ)
-    g = Gaussian process through +1 at each known fault and −1 at each cleared normal, mean 0
+    x ─ own sd's ─▶ u ─ whiten ─▶ z;   φ = asinh of both;   k(x, y) = exp(−mean |φx − φy| / ℓ)
+    g = Gaussian process [1]_ through +1 at known faults and −1 at cleared normals; far from all of them 0
     log factor = 10 g · trust
 
-Far from all labels g, and so log factor, goes to 0 [1]_. The cloud of what was learned counts as one more
-normal, spread over its sigma points [2]_. g alone says of a record that is unlike both faults and normals in
-one column only, a fault that nobody has seen yet, what it says of the normals beside it. Hence the trust:
-what speaks against an alert counts only as far as every column is close to a cleared normal's, and what
-speaks for one, where hardly any normals are labelled, only close to a known fault.
+The cloud of what was learned counts as some more normals, spread over its sigma points [2]_. The mean makes
+a record that is odd in one column look like those that are usual in it, and k knows nothing of what is likely
+where there are no labels. Hence the trust. What speaks against an alert counts as far as no column differs
+more from a cleared normal's than columns of normal records do, so that a fault that nobody has seen yet is
+not muted. What speaks for one counts next to a known fault, and farther off with the number of normals.
 
 .. [1] Rasmussen, Williams (2006), Gaussian processes for machine learning, section 2.2; Laplace's kernel.
 .. [2] Julier, Uhlmann (1997), A new extension of the Kalman filter to nonlinear systems.
@@ -24,17 +24,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from scipy.special import chdtri
 
 from detector.contracts import Floats
 
 CLEARED = 0.75
 """Level of a record at a cleared normal, at most; an alert closes below 0.8."""
-LENGTH = 0.5  # ℓ, of the mean absolute difference of φ, which is 1 between two normal records
+LENGTH = 0.5  # ℓ; two normal records are about 1 apart
 NOISE = 0.1  # variance of a label
+CLOUD = 5.0  # normals that the cloud counts as
 STRENGTH = 10.0  # log of the factor where g = 1
-CLOSE = 5.0  # standard deviations that a column of a record may stand apart from a cleared normal's
-ENOUGH = 20.0  # normals that are half of what it takes to believe a fault from afar
-_LARGEST = 1e50  # standard deviations: fourth powers are to stay finite
+ENOUGH = 20.0  # so many normals make what speaks for an alert count half, wherever it is
+_REACH = 0.05  # share of the records of one kind that lie farther from one of them than its radius
+_LARGEST = 1e20  # standard deviations: eighth powers are to stay finite
 _NONE = 1e-10  # an eigenvalue of less, of 1, is a direction without any variance
 _PATTERNS = 64  # of missing columns, remembered
 _PLACES = 2**18  # numbers worked on at a time
@@ -85,7 +87,8 @@ class _Cloud:
 
     def standard(self, X: Floats) -> Floats:
         """Return u of x."""
-        return np.clip((X - self.centre) / self.sd, -_LARGEST, _LARGEST)
+        with np.errstate(over="ignore"):
+            return np.clip((X - self.centre) / self.sd, -_LARGEST, _LARGEST)
 
     def fill(self, X: Floats) -> Floats:
         """Return rows with their gaps filled by what the other columns lead to expect."""
@@ -118,8 +121,8 @@ class Decider:
     --------
     >>> normal, fault = np.array([[3.0, 0.0]]), np.array([[0.0, 4.0]])
     >>> decider = Decider.fit(fault, normal, np.zeros(2), np.eye(2), ["leak"], [1.5])
-    >>> decider.factor(np.array([[0.0, 4.1], [3.1, 0.0], [-50.0, -50.0]])).round(2)
-    array([2352.52,    0.  ,    1.  ])
+    >>> np.log(decider.factor(np.array([[0.0, 4.1], [3.1, 0.0], [-90.0, -90.0]]))).round(1)
+    array([ 7.7, -9.1, -0. ])
     >>> decider.nearest(np.array([[0.0, 3.0]]))
     (array([0]), array([1.]))
     """
@@ -169,19 +172,20 @@ class Decider:
         cloud, a, b = self._cloud, len(self.faults), len(self.normals)
         self._z_faults = self._whiten(cloud.standard(self.faults))
         self._z_normals = self._whiten(cloud.standard(self.normals))
-        # Two normal records lie √(2r) apart on the average.
-        self._radii = np.full(b, np.sqrt(2.0 * len(cloud.sphere)))
+        r = max(len(cloud.sphere), 1)
+        # D² of two normal records is 2 chi²; the largest difference of a column is about 2 √log 2r.
+        self._radii = np.full(b, np.sqrt(2.0 * chdtri(r, _REACH)))
+        self._close = 2.0 * np.sqrt(np.log(2.0 * r))
         if a and b:
             self._radii = np.minimum(self._radii, cdist(self._z_normals, self._z_faults).min(axis=1) / 2.0)
-        r = len(cloud.sphere)
-        sigma = np.concatenate([np.zeros((1, r)), np.sqrt(r) * np.eye(r), -np.sqrt(r) * np.eye(r)])
+        axes = np.sqrt(r) * np.eye(len(cloud.sphere))
+        sigma = np.concatenate([np.zeros((1, len(axes))), axes, -axes])
         U = np.concatenate([cloud.standard(self.faults), cloud.standard(self.normals), sigma @ cloud.root.T])
         self._phi = self._features(U, np.concatenate([self._z_faults, self._z_normals, sigma]))
         label = np.where(np.arange(len(U)) < a, 1.0, -1.0)
-        noise = np.where(np.arange(len(U)) < a + b, NOISE, NOISE * len(sigma))
+        noise = np.where(np.arange(len(U)) < a + b, NOISE, NOISE * len(sigma) / CLOUD)
         K = np.exp(-cdist(self._phi, self._phi, "cityblock") / LENGTH)
         self._weights = np.linalg.solve(K + np.diag(noise), label)
-        self._anchors = np.concatenate([self._z_normals, sigma[:1]])
 
     def _whiten(self, U: Floats) -> Floats:
         """Return z of u; the same of a row alone and among others, which a matrix product is not."""
@@ -234,15 +238,15 @@ class Decider:
 
     def _by_columns(self, X: Floats) -> list[tuple[NDArray[np.int64], Decider, Floats]]:
         """Return rows that have the same columns, not too many at once, and the decider of these."""
-        there = np.isfinite(X)
-        out = []
+        there, out = np.isfinite(X), []
         patterns, which = np.unique(there, axis=0, return_inverse=True) if not there.all() else (there[:1], 0)
         for i, columns in enumerate(patterns):
-            if columns.any():
-                decider, rows = self._of(columns), np.flatnonzero(np.broadcast_to(which, len(X)) == i)
-                wide = decider._cloud.sphere.size + decider._phi.size
-                for some in np.array_split(rows, -(-len(rows) * wide // _PLACES)):
-                    out.append((some, decider, np.ascontiguousarray(X[some][:, columns])))
+            decider, rows = self._of(columns), np.flatnonzero(np.broadcast_to(which, len(X)) == i)
+            if not decider._cloud.sphere.size:
+                continue
+            wide = decider._cloud.sphere.size + decider._phi.size
+            for some in np.array_split(rows, -(-len(rows) * wide // _PLACES)):
+                out.append((some, decider, np.ascontiguousarray(X[some][:, columns])))
         return out
 
     def _of(self, columns: NDArray[np.bool_]) -> Decider:
@@ -252,12 +256,8 @@ class Decider:
         if found is None:
             if len(self._parts) >= _PATTERNS:
                 self._parts.clear()
-            cloud, faults, normals = (
-                self._cloud.part(columns),
-                self.faults[:, columns],
-                self.normals[:, columns],
-            )
-            found = Decider(cloud, faults, normals, self.names, self.levels)
+            cloud, F, N = self._cloud.part(columns), self.faults[:, columns], self.normals[:, columns]
+            found = Decider(cloud, F, N, self.names, self.levels)
             self._parts[columns.tobytes()] = found
         return found
 
@@ -268,8 +268,8 @@ class Decider:
         K = np.exp(-cdist(self._features(U, Z), self._phi, "cityblock") / LENGTH)
         g = (K * self._weights).sum(axis=1)
         at_fault = K[:, :a].max(axis=1, initial=0.0) ** 4
-        apart = cdist(Z, self._anchors, "chebyshev").min(axis=1)
-        against = (1.0 - at_fault) / (1.0 + (apart / CLOSE) ** 4)
+        apart = cdist(Z, self._z_normals, "chebyshev").min(axis=1, initial=_LARGEST)
+        against = (1.0 - at_fault) / (1.0 + (apart / self._close) ** 8)
         enough = b / (b + ENOUGH)
         in_favour = enough + (1.0 - enough) * at_fault
         factor = np.exp(STRENGTH * g * np.where(g < 0.0, against, in_favour))

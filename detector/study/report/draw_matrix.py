@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from detector.contracts import Floats
@@ -22,7 +24,7 @@ def matrix(report: Report) -> tuple[str, float]:
     shown = np.sort(np.argsort(-np.diag(metric.M), kind="stable")[:_MOST_CELLS])
     cell = min(_HIGH / len(shown), 44.0)
     parts = [*_spectrum(metric), *_heat_map(metric, shown, cell)]
-    return "\n".join(parts), _TITLE + _HIGH + 104
+    return "\n".join(parts), _TITLE + _HIGH + 76
 
 
 def _spectrum(metric: Metric) -> list[str]:
@@ -52,7 +54,8 @@ def _spectrum(metric: Metric) -> list[str]:
                     svg.MIDDLE,
                 )
             )
-        parts.append(svg.text(middle, base + 16, str(n + 1), "soft", svg.MIDDLE + _SMALL))
+        if n % math.ceil(len(bars) / 10) == 0:
+            parts.append(svg.text(middle, base + 16, str(n + 1), "soft", svg.MIDDLE + _SMALL))
     more = "" if d <= _MOST_BARS else f" (the first {_MOST_BARS} of {d})"
     parts.append(svg.text(0, base + 36, f"eigenvalues as shares of their sum{more}", "soft"))
     return parts
@@ -66,10 +69,13 @@ def _heat_map(metric: Metric, shown: np.ndarray, cell: float) -> list[str]:
     """Return M as cells: how much a deviation counts (diagonal), or two together."""
     M: Floats = metric.M[np.ix_(shown, shown)] / np.abs(metric.M).max()
     d, names = len(metric.features), [metric.features[j] for j in shown.tolist()]
+    base = _TITLE + len(names) * cell
     parts = [svg.text(_RIGHT, 17, "M, in parts of its largest value", more=svg.BOLD)]
     for i, name in enumerate(names):
-        y = _TITLE + (i + 0.5) * cell + 4
-        parts.append(svg.text(_RIGHT - 8, y, svg.short(name, 15), more=svg.END))
+        middle, y = (i + 0.5) * cell, _TITLE + (i + 0.5) * cell + 4
+        parts.append(svg.text(_RIGHT - 28, y, svg.short(name, 12), more=svg.END))
+        parts.append(svg.text(_RIGHT - 8, y, str(i + 1), "soft", svg.END + _SMALL))
+        parts.append(svg.text(_RIGHT + middle, base + 14, str(i + 1), "soft", svg.MIDDLE + _SMALL))
         for j, value in enumerate(M[i].tolist()):
             x, kind = _RIGHT + j * cell, "bar" if value >= 0.0 else "minus"
             size = f'width="{cell - 1:.1f}" height="{cell - 1:.1f}"'
@@ -81,11 +87,6 @@ def _heat_map(metric: Metric, shown: np.ndarray, cell: float) -> list[str]:
                 figure = f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}").replace("0.", ".")
                 ink = "on" if abs(value) > 0.6 else "text"
                 parts.append(svg.text(x + cell / 2 - 0.5, y, figure, ink, svg.MIDDLE + _SMALL))
-    base = _TITLE + len(names) * cell
-    for j, name in enumerate(names):
-        x = _RIGHT + (j + 0.5) * cell + 4
-        turned = f'{svg.END} transform="rotate(-35 {x:.1f} {base + 14:.1f})"'
-        parts.append(svg.text(x, base + 14, svg.short(name, 9), more=turned))
     return [
         *parts,
         *_key(_RIGHT + len(names) * cell + 30, "" if d == len(names) else f"of {d}, those that count most"),
@@ -105,5 +106,5 @@ def _key(left: float, more: str) -> list[str]:
         "(above 0) or less (below 0) when both deviate the same way.",
     )
     for n, words in enumerate(lines):
-        parts.append(svg.text(svg.PANEL + svg.GAP, _TITLE + _HIGH + 74 + 18 * n, words, "soft"))
+        parts.append(svg.text(svg.PANEL + svg.GAP, _TITLE + _HIGH + 44 + 18 * n, words, "soft"))
     return parts

@@ -68,7 +68,7 @@ def _panel(report: Report, pair: Pair, label: int, one: Ring, left: float, reach
     middle = _TITLE + _SIDE / 2
     turned = f'{svg.MIDDLE} transform="rotate(-90 {left + 9:.1f} {middle:.1f})"'
     parts.append(svg.text(left + 9, middle, svg.short(pair.features[1], 36), "text", turned))
-    return [*parts, *_counts(one, x0, bottom + _AXIS)]
+    return [*parts, *_counts(one, left, bottom + _AXIS)]
 
 
 def _counts(one: Ring, left: float, base: float) -> list[str]:
@@ -82,7 +82,7 @@ def _counts(one: Ring, left: float, base: float) -> list[str]:
         parts.append(f'<path class="line" stroke-width="1.6"{dashes} d="M{left} {base - 4:.1f}h26"/>')
         parts.append(svg.text(left + 33, base, words, "soft"))
         count = f"{inside} of {one.others} others in"
-        parts.append(svg.text(left + _SIDE, base, count, more=svg.END + svg.BOLD))
+        parts.append(svg.text(left + svg.PANEL, base, count, more=svg.END + svg.BOLD))
     return parts
 
 

@@ -71,12 +71,15 @@ def printable(words: str) -> str:
 
 
 def short(words: str, most: int) -> str:
-    """Return at most so many characters.
+    """Return at most so many characters, of the end as many as of the beginning.
 
-    >>> short("temperature", 8)
-    'tempera…'
+    >>> short("boiler.temperature_12", 11)
+    'boile…re_12'
     """
-    return words if len(words) <= most else words[: most - 1] + "…"
+    if len(words) <= most:
+        return words
+    end = (most - 1) // 2
+    return f"{words[: most - 1 - end]}…{words[-end:]}"
 
 
 def frame(x: float, y: float, width: float, height: float) -> str:
