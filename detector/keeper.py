@@ -18,7 +18,7 @@ import structlog
 from numpy.typing import NDArray
 
 from detector.config.models import Config
-from detector.contracts import Floats
+from detector.contracts import Batch, Floats
 from detector.errors import ConfigError, KyoriError, MetricError
 from detector.features.vector import Vector
 from detector.labels.book import REAL
@@ -32,6 +32,7 @@ from detector.training import Job, Limits, Models, Outcome, files, start
 log = structlog.get_logger()
 
 _USUAL = 500  # calm records that stand for what is normal in a training
+_OF_BATCH = 32  # of them, at most about so many from one batch
 _LOOK_S = 0.2
 
 
@@ -106,7 +107,7 @@ class Keeper:
             raise ValueError(f"pipeline {pipeline.name} has no metric")
         self._settings: Settings = settings
         self._pipeline, self._models, self._clock = pipeline, models, clock
-        self._usual: deque[Floats] = deque(maxlen=_USUAL)
+        self._usual: deque[tuple[str, Floats]] = deque(maxlen=_USUAL)
         self._job: Job | None = None
         self._trained, self._trained_at = 0, -np.inf
         self._looked = -np.inf
@@ -125,10 +126,12 @@ class Keeper:
         if self._settings.labels and self._pipeline.metric is None:
             self._start(*_labelled(self._settings, self._pipeline.settings))
 
-    def note(self, result: Result) -> None:
+    def note(self, batch: Batch, result: Result) -> None:
         """Remember some calm records of a batch: what is normal, for the next training."""
         calm = np.flatnonzero((result.scores.level < 1.0) & np.isfinite(result.X).all(axis=1))
-        self._usual.extend(result.X[i].copy() for i in calm[-_USUAL :: max(len(calm) // 32, 1)].tolist())
+        key = batch.key[result.used]
+        chosen = calm[-_USUAL :: max(len(calm) // _OF_BATCH, 1)].tolist()
+        self._usual.extend((key[i], result.X[i].copy()) for i in chosen)
 
     def step(self) -> bool:
         """Look whether a training has ended or is due, and whether another metric counts; True: it does now.
@@ -191,11 +194,18 @@ class Keeper:
             self._start(*self._examples())
 
     def _examples(self) -> tuple[Floats, NDArray[np.int64]]:
-        """Return one vector of each label, and usual records; 1 = fault."""
+        """Return one vector of each label, and usual records; 1 = fault.
+
+        Of models by key they are deviations from what is normal there: only these can be compared.
+        """
         labels = list(self._pipeline.book.labels.values())
-        X = [one.X[len(one.X) // 2] for one in labels] + list(self._usual)
+        told = [(one.key, one.X[len(one.X) // 2]) for one in labels] + list(self._usual)
         y = [int(one.label == REAL) for one in labels] + [0] * len(self._usual)
-        return np.array(X), np.array(y, np.int64)
+        X = np.array([x for _, x in told])
+        if self._pipeline.settings.key:
+            centres = {key: self._pipeline.normal(key).mean for key in {key for key, _ in told}}
+            X -= np.array([centres[key] for key, _ in told])
+        return X, np.array(y, np.int64)
 
     def _start(self, X: Floats, y: NDArray[np.int64]) -> None:
         settings, retrain = self._settings, self._settings.retrain

@@ -46,6 +46,7 @@ from detector.moves import Moves
 from detector.reference.pool import Pool
 from detector.settings import Pipeline as Settings
 from detector.shadow import Shadow
+from detector.snapshot import Moments
 from detector.verdict.relevance import Relevance
 from detector.watch import Watch
 
@@ -279,8 +280,15 @@ class Pipeline:
         """Return what the model of a key measures its records by now."""
         if key not in self.pool:
             return None
-        row_ = self.pool.rows[self.pool.slots(np.array([key], object))[0]]
-        return Measure.of(self.model.moments(row_), *self.model.averaged(row_))
+        return Measure.of(self.normal(key), *self.model.averaged(self._row(key)))
+
+    def normal(self, key: str) -> Moments:
+        """Return what the model of a known key holds for normal now."""
+        return self.model.moments(self._row(key))
+
+    def _row(self, key: str) -> Floats:
+        row_: Floats = self.pool.rows[self.pool.slots(np.array([key], object))[0]]
+        return row_
 
     def process(self, batch: Batch, explain: NDArray[np.bool_] | None = None) -> Result:
         """Score, judge and learn every record of a batch, in order.

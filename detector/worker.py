@@ -260,7 +260,7 @@ class Worker(threading.Thread):
     def _take(self, name: str, source: Source, batch: Batch) -> None:
         result = self.pipeline.process(batch)
         if self._keeper is not None:
-            self._keeper.note(result)
+            self._keeper.note(batch, result)
         waiting, progress = self._waiting, self.progress
         if not waiting.positions:
             waiting.since = time.monotonic()

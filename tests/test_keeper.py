@@ -93,7 +93,7 @@ def labelled(one: Pipeline, keeper: Keeper, faults: int, false: int) -> None:
     """A stream with noise that is loud in one column, and faults that are faint in another; all labelled."""
     rng = np.random.default_rng(0)
     X = 50.0 + correlated(rng, 2000, D)
-    keeper.note(one.process(batch(X)))
+    keeper.note(batch(X), one.process(batch(X)))
     kinds = [("real", np.array([0.0, 0.0, 3.0, 0.0]))] * faults + [
         ("false", np.array([8.0, 0.0, 0.0, 0.0]))
     ] * false
@@ -240,3 +240,27 @@ def test_a_configuration_whose_metric_is_of_no_use(
     assert ":1: pipelines.pumps.detector.metric:" in str(caught.value)
     check(load_config(config(tmp_path, settings | {"metric": "line.npz"})))
     check(load_config(config(tmp_path, {"metric": "full.npz"})))  # a second score may have full rank
+
+
+def test_models_by_key_are_learned_from_by_their_deviations(tmp_path: Path) -> None:
+    """Two pumps whose normal is far apart: raw, their difference would drown every fault."""
+    one = pipeline(distance="learned", metric={"algorithm": "kissme", "retrain": {"min_new_labels": 20}})
+    keyed = one.settings.model_copy(update={"key": "{pump}"})
+    one = Pipeline("plant", keyed)
+    keeper = Keeper(one, Models(tmp_path / "models"), lambda: 1.0)
+    keeper.begin()
+    rng = np.random.default_rng(0)
+    key = rng.choice(np.array(["small", "large"], object), 2000)
+    X = rng.normal(size=(2000, D)) + np.where(key == "large", 1000.0, 0.0)[:, None]
+    keeper.note(batch(X, key=key), one.process(batch(X, key=key)))
+    for number in range(20):
+        of, real = ("small", "large")[number % 2], number % 4 < 2
+        x = X[np.flatnonzero(key == of)[number]] + (
+            np.array([0, 0, 5.0, 0]) if real else np.array([9.0, 0, 0, 0])
+        )
+        values = dict(zip(FEATURES, x.tolist(), strict=True))
+        assert one.label(f"label {number}", "real" if real else "false", values=values, key=of)
+    assert trained(keeper)[1]["event"] == "metric_learned"
+    assert one.metric is not None
+    assert np.abs(one.metric.mean).max() < 5.0
+    assert one.metric.M[2, 2] > 3 * one.metric.M[0, 0]

@@ -30,7 +30,7 @@ from detector.contracts import Floats
 
 CLEARED = 0.75
 """Level of a record at a cleared normal, at most; an alert closes below 0.8."""
-LENGTH = 0.5  # ℓ; two normal records are about 1 apart
+LENGTH = 0.7  # ℓ; two normal records are about 1 apart
 NOISE = 0.1  # variance of a label
 CLOUD = 5.0  # normals that the cloud counts as
 STRENGTH = 10.0  # log of the factor where g = 1
@@ -122,7 +122,7 @@ class Decider:
     >>> normal, fault = np.array([[3.0, 0.0]]), np.array([[0.0, 4.0]])
     >>> decider = Decider.fit(fault, normal, np.zeros(2), np.eye(2), ["leak"], [1.5])
     >>> np.log(decider.factor(np.array([[0.0, 4.1], [3.1, 0.0], [-90.0, -90.0]]))).round(1)
-    array([ 7.7, -9.1, -0. ])
+    array([ 7.6, -9.2, -0. ])
     >>> decider.nearest(np.array([[0.0, 3.0]]))
     (array([0]), array([1.]))
     """

@@ -56,8 +56,8 @@ def _spectrum(metric: Metric) -> list[str]:
             )
         if n % math.ceil(len(bars) / 10) == 0:
             parts.append(svg.text(middle, base + 16, str(n + 1), "soft", svg.MIDDLE + _SMALL))
-    more = "" if d <= _MOST_BARS else f" (the first {_MOST_BARS} of {d})"
-    parts.append(svg.text(0, base + 36, f"eigenvalues as shares of their sum{more}", "soft"))
+    more = "" if d <= _MOST_BARS else f", {_MOST_BARS} of {d}"
+    parts.append(svg.text(0, base + 36, f"eigenvalues, shares of the sum{more}", "soft"))
     return parts
 
 
