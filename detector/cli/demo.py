@@ -56,10 +56,10 @@ def demo(
             "incidents": len(summary.incidents),
             "found": len(summary.found),
             "false_alerts_per_day": round(summary.false_alerts_per_day, 3),
+            "alerts_file": str(outcome.alerts_file),
             "metric": outcome.metric.id,
             "metric_decides": bool(outcome.metric.figures["promoted"]),
             "metric_figures": dict(outcome.metric.figures),
-            "alerts_file": str(outcome.alerts_file),
         }
         typer.echo(json.dumps(line))
         raise typer.Exit(0 if summary.found else 1)

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 from scipy.special import chdtri
 
 from detector.contracts import Floats
@@ -33,7 +33,7 @@ CLEARED = 0.75
 LENGTH = 0.7  # ℓ; two normal records are about 1 apart
 NOISE = 0.1  # variance of a label
 CLOUD = 5.0  # normals that the cloud counts as
-STRENGTH = 10.0  # log of the factor where g = 1
+STRENGTH = 10.0  # log of the factor where g = 1, its most
 ENOUGH = 20.0  # so many normals make what speaks for an alert count half, wherever it is
 _REACH = 0.05  # share of the records of one kind that lie farther from one of them than its radius
 _LARGEST = 1e20  # standard deviations: eighth powers are to stay finite
@@ -73,8 +73,8 @@ class _Cloud:
 
     @classmethod
     def from_whitening(cls, centre: Floats, whitening: Floats) -> _Cloud:
-        norm = np.sqrt((whitening**2).sum(axis=0))
-        unit = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0.0)
+        size = np.abs(whitening).sum(axis=0)
+        unit = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0.0)
         half = np.linalg.pinv(whitening * unit, rcond=1e-12)  # columns of one size: none is lost as too small
         own = np.sqrt((half**2).sum(axis=1))
         there = own > 0.0
@@ -177,14 +177,16 @@ class Decider:
         self._radii = np.full(b, np.sqrt(2.0 * chdtri(r, _REACH)))
         self._close = 2.0 * np.sqrt(np.log(2.0 * r))
         if a and b:
-            self._radii = np.minimum(self._radii, cdist(self._z_normals, self._z_faults).min(axis=1) / 2.0)
+            self._radii = np.minimum(
+                self._radii, _distances(self._z_normals, self._z_faults).min(axis=1) / 2.0
+            )
         axes = np.sqrt(r) * np.eye(len(cloud.sphere))
         sigma = np.concatenate([np.zeros((1, len(axes))), axes, -axes])
         U = np.concatenate([cloud.standard(self.faults), cloud.standard(self.normals), sigma @ cloud.root.T])
         self._phi = self._features(U, np.concatenate([self._z_faults, self._z_normals, sigma]))
         label = np.where(np.arange(len(U)) < a, 1.0, -1.0)
         noise = np.where(np.arange(len(U)) < a + b, NOISE, NOISE * len(sigma) / CLOUD)
-        K = np.exp(-cdist(self._phi, self._phi, "cityblock") / LENGTH)
+        K = np.exp(-_distances(self._phi, self._phi, "cityblock") / LENGTH)
         self._weights = np.linalg.solve(K + np.diag(noise), label)
 
     def _whiten(self, U: Floats) -> Floats:
@@ -232,7 +234,7 @@ class Decider:
         index, distance = np.full(len(X), -1, np.int64), np.full(len(X), np.inf)
         if len(self.faults):
             for rows, decider, some in self._by_columns(X):
-                apart = cdist(decider._whiten(decider._cloud.standard(some)), decider._z_faults)
+                apart = _distances(decider._whiten(decider._cloud.standard(some)), decider._z_faults)
                 index[rows], distance[rows] = apart.argmin(axis=1), apart.min(axis=1)
         return index, distance
 
@@ -265,15 +267,24 @@ class Decider:
         U = self._cloud.standard(X)
         Z = self._whiten(U)
         a, b = len(self.faults), len(self.normals)
-        K = np.exp(-cdist(self._features(U, Z), self._phi, "cityblock") / LENGTH)
-        g = (K * self._weights).sum(axis=1)
+        K = np.exp(-_distances(self._features(U, Z), self._phi, "cityblock") / LENGTH)
+        g = np.clip((K * self._weights).sum(axis=1), -1.0, 1.0)
         at_fault = K[:, :a].max(axis=1, initial=0.0) ** 4
-        apart = cdist(Z, self._z_normals, "chebyshev").min(axis=1, initial=_LARGEST)
+        apart = _distances(Z, self._z_normals, "chebyshev").min(axis=1, initial=_LARGEST)
         against = (1.0 - at_fault) / (1.0 + (apart / self._close) ** 8)
         enough = b / (b + ENOUGH)
         in_favour = enough + (1.0 - enough) * at_fault
         factor = np.exp(STRENGTH * g * np.where(g < 0.0, against, in_favour))
         # A fault lies outside of the radius of every normal.
-        inside = cdist(Z, self._z_normals) < self._radii
+        inside = _distances(Z, self._z_normals) < self._radii
         most = np.where(inside, CLEARED / self.levels, np.inf).min(axis=1, initial=np.inf)
         return np.asarray(np.minimum(factor, most))
+
+
+def _distances(
+    A: Floats, B: Floats, kind: Literal["euclidean", "cityblock", "chebyshev"] = "euclidean"
+) -> Floats:
+    """Return the distance (n, m) of each row of A from each of B; pair by pair, so that one = many."""
+    from scipy.spatial.distance import cdist  # noqa: PLC0415 - slow to import, and of use with labels only
+
+    return cdist(A, B, kind)

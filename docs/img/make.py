@@ -20,7 +20,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def settings() -> Settings:
     """Return the demo's pipeline, for one server: over MQTT the topic names it."""
-    environ = {"KYORI_DEMO_DIR": "out", "KYORI_DEMO_BROKER": "mqtt://127.0.0.1:1883"}
+    environ = {
+        "KYORI_DEMO_DIR": "out",
+        "KYORI_DEMO_BROKER": "mqtt://127.0.0.1:1883",
+        "KYORI_DEMO_METRIC": str(EXAMPLES / "asd" / "metric.npz"),
+    }
     text = (EXAMPLES / "demo.yaml").read_bytes()
     config = load_text(text, "demo.yaml", source_options(), sink_options(), DISTANCES, environ=environ)
     return config.pipelines["server"].model_copy(update={"key": ""})

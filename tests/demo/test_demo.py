@@ -20,11 +20,16 @@ from detector.demo import run as demo
 from detector.demo.broker import Broker
 from detector.demo.replay import Replay
 from detector.demo.summary import read_incidents
+from detector.training import files
 from tests.brokers import wait_until
 
 HOME = str(Path(__file__).parents[2])
 SERVER = demo.TOPIC.split("/")[1]
-KEYS = ["records", "incidents", "found", "false_alerts_per_day", "alerts_file"]
+KEYS = [
+    *("records", "incidents", "found", "false_alerts_per_day", "alerts_file"),
+    *("metric", "metric_decides", "metric_figures"),
+]
+METRIC = files.read(demo.examples() / "asd" / "metric.npz").metric
 
 
 def start(folder: Path, *arguments: str, path: str = HOME) -> subprocess.Popen[str]:
@@ -50,7 +55,11 @@ def test_twelve_seconds_as_json(tmp_path: Path) -> None:
     assert 1 <= figures["found"] <= figures["incidents"]
     alerts = Path(figures["alerts_file"])
     assert alerts.parent.parent == tmp_path
-    assert {Alert.from_json(line).key for line in alerts.read_text().splitlines()} == {SERVER}
+    told = [Alert.from_json(line) for line in alerts.read_text().splitlines()]
+    assert {(alert.key, alert.metric) for alert in told} == {(SERVER, METRIC.id)}
+    assert figures["metric"] == METRIC.id
+    assert figures["metric_figures"] == dict(METRIC.figures)
+    assert not figures["metric_decides"]
     assert left_in(tmp_path) == ["alerts.jsonl"]
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith(f"{figures['records']}/4320 records, ")
@@ -75,6 +84,13 @@ def test_the_whole_file_finds_most_incidents_with_few_false_alerts(tmp_path: Pat
     assert Path(said["state"]) == Path(said["alerts"]).parent / "state"
     assert {path.name for path in Path(said["state"]).iterdir()} == {"lock", "server.db"}
     assert "kyori score YOUR.csv" in out
+    own, usual = METRIC.figures["average_precision"], METRIC.figures["average_precision_default"]
+    assert own < usual  # it lost, so it does not decide, and the summary says both
+    said_of_it = said["metric"]
+    assert said_of_it.startswith(
+        f"{METRIC.id}, second score: average precision {own:.2f}, default detector {usual:.2f}"
+    )
+    assert "% of the records" in out
 
 
 def test_ctrl_c_ends_it_with_figures_and_leaves_no_state(tmp_path: Path) -> None:

@@ -14,7 +14,11 @@ from detector.registry import DISTANCES, sink_options, source_options
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md"]
 IMAGES = ROOT / "docs" / "img"
-ENVIRON = {"KYORI_DEMO_DIR": "out", "KYORI_DEMO_BROKER": "mqtt://127.0.0.1:1883"}
+ENVIRON = {
+    "KYORI_DEMO_DIR": "out",
+    "KYORI_DEMO_BROKER": "mqtt://127.0.0.1:1883",
+    "KYORI_DEMO_METRIC": "metric.npz",
+}
 
 
 def blocks() -> list[object]:

@@ -223,7 +223,7 @@ def test_names_from_the_input_stay_text(tmp_path: Path, ending: str) -> None:
     assert "\u202e" not in text
     assert "\x0b" not in text
     shown = [word for picture in pictures(text) for word in texts(picture)]  # each is sound XML, too
-    assert any(word.startswith("</text></svg>") for word in shown)
+    assert any(word.startswith("</text></sv") for word in shown)
     # The control: unescaped, it would have been found.
     assert Elements(f"<title>{HOSTILE[0]}").names == {"title", "script"}
 
@@ -282,7 +282,7 @@ def test_what_is_wrong_is_said(
         run("report", "a.csv", *arguments)
 
 
-def test_an_unknown_algorithm_and_a_single_class_are_said(tmp_path: Path) -> None:
+def test_an_unknown_algorithm_and_records_that_do_not_differ_are_said(tmp_path: Path) -> None:
     X, labels = small()
     path = written(tmp_path / "a.csv", ["x", "y", "z", "k"], X, labels)
     with pytest.raises(MetricError, match="there is no learner 'magic'"):
@@ -290,4 +290,7 @@ def test_an_unknown_algorithm_and_a_single_class_are_said(tmp_path: Path) -> Non
     same = written(tmp_path / "b.csv", ["x", "y", "z", "k"], X, ["normal"] * len(labels))
     with pytest.raises(KyoriError, match="2 classes"):
         run("report", same, "--labels", "k", "--output", tmp_path / "a.svg")
+    still = written(tmp_path / "c.csv", ["x", "y", "z", "k"], 0.0 * X, labels)
+    with pytest.raises(KyoriError, match="all records are the same in x, y, z"):
+        run("report", still, "--labels", "k", "--output", tmp_path / "a.svg")
     assert not (tmp_path / "a.svg").exists()

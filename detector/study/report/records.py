@@ -89,6 +89,8 @@ def usable(table: Classed) -> Records:
             f"{name}: {kept.sum()} complete records of {len(classes)} classes; "
             f"a report needs at least {FEWEST} records and 2 classes"
         )
+    if (X[kept] == X[kept][0]).all():
+        raise KyoriError(f"{name}: all records are the same in {', '.join(table.features)}")
     y = np.array([classes.index(label) for label in labels[kept]], np.int64)
     return Records(X[kept], y, tuple(classes), table.features, tuple(notes))
 
