@@ -157,6 +157,7 @@ def print_summary(outcome: Outcome, *, keep: bool) -> None:
     """Write the figures and what to do next to stdout."""
     summary = outcome.summary
     delay = summary.median_delay
+    flagged = outcome.second_anomalies / max(summary.records, 1)
     detected = "-" if delay is None else f"{delay / 60:.0f} min"
     lines = [
         "",
@@ -167,7 +168,7 @@ def print_summary(outcome: Outcome, *, keep: bool) -> None:
         f"time to detect     {detected} (median; a record comes every 5 min)",
         f"time in alarm      {summary.in_alarm:.1%}",
         f"metric             {outcome.metric.id}, {outcome.second};",
-        f"                   it flags {outcome.second_anomalies / max(summary.records, 1):.1%} of the records",
+        f"                   it flags {flagged:.1%} of the records",
         f"alerts             {outcome.alerts_file}",
     ]
     if keep:

@@ -11,6 +11,7 @@ from detector import row
 from detector.contracts import Floats
 from detector.metric.distances import DISTANCES
 from detector.metric.distances import distance as find_distance
+from detector.metric.learned import Metric
 from detector.model import Model, Scores
 from detector.settings import Detector, Warmup
 
@@ -27,6 +28,7 @@ def flat_settings(
     accept_shift_after: int,
     threshold: str,
     rate: float | str,
+    metric: Metric | None = None,
 ) -> Detector:
     """Return the settings that an estimator's parameters mean.
 
@@ -45,6 +47,7 @@ def flat_settings(
             "learn_from": learn_from,
             "accept_shift_after": accept_shift_after,
             "threshold": {"kind": threshold, "value": rate},
+            "metric": None if metric is None else {"file": metric.id},
         }
     )
     try:
@@ -69,6 +72,8 @@ class Chart:
         What is normal, and how far is too far.
     d : int
         Number of features.
+    metric : Metric, optional
+        Of these features, in their order: what `distance="learned"` measures by.
 
     Attributes
     ----------
@@ -76,9 +81,10 @@ class Chart:
         The state; see `detector.row`.
     """
 
-    def __init__(self, settings: Detector, d: int) -> None:
+    def __init__(self, settings: Detector, d: int, metric: Metric | None = None) -> None:
         self.settings = settings
         self.d = d
+        self.metric = metric
         self._make_models()
         self.rows: Floats = self._learner.fresh()[None, :].copy()
 
@@ -86,9 +92,11 @@ class Chart:
         self._learner = Model(self.settings, self.d)
         # What was learned was the warm-up: who asks for a verdict now gets one.
         self._judge = Model(self.settings.model_copy(update={"warmup": Warmup(records=1)}), self.d)
+        for model in (self._learner, self._judge) if self.settings.by_metric else ():
+            model.use(self.metric, np.empty((0, model.width)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"settings": self.settings, "d": self.d, "rows": self.rows}
+        return {"settings": self.settings, "d": self.d, "metric": self.metric, "rows": self.rows}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -11,6 +11,7 @@ from river.base import AnomalyDetector
 
 from detector.contracts import LARGEST, Floats
 from detector.estimators.chart import Chart, flat_settings
+from detector.metric.learned import Metric
 
 
 class RiverDetector(AnomalyDetector):
@@ -29,8 +30,8 @@ class RiverDetector(AnomalyDetector):
         ``auto``, ``series``, ``iid``: the default detector, for a stream of either form; ``plain``:
         the distance itself.
     distance
-        ``mahalanobis``, ``euclidean``, ``standardized``, ``manhattan``, ``chebyshev``, ``minkowski:3`` or
-        ``cosine``.
+        ``mahalanobis``, ``euclidean``, ``standardized``, ``manhattan``, ``chebyshev``, ``minkowski:3``,
+        ``cosine`` or ``learned``.
     memory
         Half-life of what is learned, in records, or ``forever``; ``auto`` = 14000, for ``plain`` forever.
     shrink
@@ -47,6 +48,8 @@ class RiverDetector(AnomalyDetector):
         ``false_alarm_rate`` or ``radius``; only decides what `learn_one` takes for an anomaly.
     rate
         Share of normal records that may be taken for anomalies.
+    metric
+        What ``learned`` measures by, see `detector.metric.learners.learn`.
 
     Attributes
     ----------
@@ -82,6 +85,7 @@ class RiverDetector(AnomalyDetector):
         accept_shift_after: int = 500,
         threshold: str = "false_alarm_rate",
         rate: float = 0.001,
+        metric: Metric | None = None,
     ) -> None:
         self.mode = mode
         self.distance = distance
@@ -93,6 +97,7 @@ class RiverDetector(AnomalyDetector):
         self.accept_shift_after = accept_shift_after
         self.threshold = threshold
         self.rate = rate
+        self.metric = metric
         self.features: tuple[Hashable, ...] = ()
         self.ignored = 0
         self._settings = flat_settings(**self._get_params())
@@ -117,7 +122,8 @@ class RiverDetector(AnomalyDetector):
             if not self.features:
                 self.ignored += len(x)
                 return
-            self._chart = Chart(self._settings, len(self.features))
+            metric = self.metric and self.metric.aligned([str(name) for name in self.features])
+            self._chart = Chart(self._settings, len(self.features), metric)
         vector = self._vector(x)
         self.ignored += len(x) - int(np.isfinite(vector).sum())
         self._chart.learn(vector)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from detector.contracts import LARGEST, Floats
 from detector.estimators.chart import Chart, flat_settings
+from detector.metric.learned import Metric
 
 
 class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -34,8 +35,8 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         and ``auto`` suit rows that hang together, which `learn_many` is for: `predict` then takes each row
         for the next one after what was learned.
     distance : str, default="mahalanobis"
-        ``mahalanobis``, ``euclidean``, ``standardized``, ``manhattan``, ``chebyshev``, ``minkowski:3``
-        or ``cosine``.
+        ``mahalanobis``, ``euclidean``, ``standardized``, ``manhattan``, ``chebyshev``, ``minkowski:3``,
+        ``cosine`` or ``learned``.
     memory : "auto", "forever" or int, default="auto"
         Half-life of what is learned, in records; auto = forever for ``plain``, else 14000.
     shrink : "auto", "off" or float, default="auto"
@@ -53,6 +54,9 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     rate : float, default=0.05
         Share of normal records that may be flagged; there is no contamination to guess. The default is
         larger than that of a stream (0.1 %): among the few hundred rows of a table that flags nothing.
+    metric : detector.metric.learned.Metric, optional
+        What ``learned`` measures by, see `detector.metric.learners.learn`; columns that have names are put in
+        its order.
 
     Attributes
     ----------
@@ -87,6 +91,7 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         accept_shift_after: int = 500,
         threshold: str = "false_alarm_rate",
         rate: float = 0.05,
+        metric: Metric | None = None,
     ) -> None:
         self.mode = mode
         self.distance = distance
@@ -98,6 +103,7 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.accept_shift_after = accept_shift_after
         self.threshold = threshold
         self.rate = rate
+        self.metric = metric
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Forget everything and learn the rows in order.
@@ -183,7 +189,10 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return np.where(self.decision_function(X) < 0.0, -1, 1)
 
     def _fresh(self) -> Chart:
-        return Chart(flat_settings(**self.get_params()), self.n_features_in_)
+        settings, metric = flat_settings(**self.get_params()), self.metric
+        if metric is not None and hasattr(self, "feature_names_in_"):
+            metric = metric.aligned(self.feature_names_in_.tolist())
+        return Chart(settings, self.n_features_in_, metric)
 
     def _learn(self, X: Floats, chart: Chart) -> Self:
         chart.learn(X)

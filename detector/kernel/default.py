@@ -204,8 +204,9 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
         row[SEEN] += 1.0
         observed = single if alone else chart
         if judged and observed[LEARNED] >= 2 * moments.young_until(d):
+            raised = score * max(bias[i, 0], 1.0)
             excess.observe(
-                tail, rule_alone if alone else rule, widen, score, clock[i], warm, observed[WEIGHT], patience
+                tail, rule_alone if alone else rule, widen, raised, clock[i], warm, observed[WEIGHT], patience
             )
         gross = gated >= GROSS * limit
         wanted = decide(row, gross and judged and not warm, warm, plan.mode, plan.accept) and not (

@@ -119,7 +119,8 @@ def run(  # type: ignore[no-untyped-def]
         gated = score * bias[i, 1] >= limit
         learn = decide(row, gated, warm, plan.mode, plan.accept) and moments.learnable(x, score * score, d)
         if k > 0 and chart[LEARNED] >= moments.KNOWN:
-            excess.observe(tail, rule, widen, score, clock[i], warm, chart[WEIGHT], patience)
+            seen = score * max(bias[i, 0], 1.0)
+            excess.observe(tail, rule, widen, seen, clock[i], warm, chart[WEIGHT], patience)
         if learn:
             lam = forgetting(chart, clock[i], d, plan.by_records, plan.by_seconds)
             learn_diagonal(chart, x, d, at, lam)

@@ -219,7 +219,8 @@ def run(  # type: ignore[no-untyped-def]
         gated = score * factor * bias[i, 1] >= limit
         learned = decide(row, gated, warm, plan.mode, plan.accept) and moments.learnable(x, q, d)
         if known > 0 and chart[LEARNED] >= 2 * moments.young_until(d):
-            excess.observe(tail, rule, widen, score * factor, clock[i], warm, chart[WEIGHT], patience)
+            seen = score * factor * max(bias[i, 0], 1.0)
+            excess.observe(tail, rule, widen, seen, clock[i], warm, chart[WEIGHT], patience)
         if learned:
             lam = forgetting(chart, clock[i], d, plan.by_records, plan.by_seconds)
             charts.learn(

@@ -50,7 +50,8 @@ def run(  # type: ignore[no-untyped-def]
         The threshold; see `detector.verdict.rule`.
     bias : (n, 2)
         By what labels raise or lower each score before it is judged, and before it is decided whether to
-        learn the record; 1 = nothing is known. What is learned of the scores does not know of it.
+        learn the record; 1 = nothing is known. The tail of past scores learns what they raise, to keep to
+        the budget, and not what they lower: records cleared by hand shall not teach it to be silent.
     asked : (n,)
         Which records to explain, besides the anomalies.
     out : (n, 3)
@@ -101,7 +102,8 @@ def run(  # type: ignore[no-untyped-def]
         if k > first and chart[LEARNED] >= 2 * moments.young_until(
             d
         ):  # scores of less say nothing of the tail
-            excess.observe(tail, rule, widen, score * factor, clock[i], warm, chart[WEIGHT], patience)
+            seen = score * factor * max(bias[i, 0], 1.0)
+            excess.observe(tail, rule, widen, seen, clock[i], warm, chart[WEIGHT], patience)
         if learned:
             lam = forgetting(chart, clock[i], d, plan.by_records, plan.by_seconds)
             charts.learn(

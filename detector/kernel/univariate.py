@@ -284,7 +284,8 @@ def run(  # type: ignore[no-untyped-def]
         row[CLOCK], row[HEARD], row[SEEN] = clock[i], clock[i], number
         if judged:
             patience = plan.accept if plan.mode != NEVER else math.inf
-            excess.observe(tail, rule, widen, raw, clock[i], warm, number, patience)
+            seen = raw * max(bias[i, 0], 1.0)
+            excess.observe(tail, rule, widen, seen, clock[i], warm, number, patience)
         if number <= start:
             place = START + int(number) - 1
             row[place], row[place + start] = x, clock[i]

@@ -28,8 +28,8 @@ MOST_ALERTS = 1000
 """So many alerts, the newest ones, can be labelled."""
 MOST_VECTORS = 8
 """Vectors that are kept of an episode, evenly over its anomalies."""
-MOST_LABELS = 200
-"""Labels of a key that a decider is made of, the newest ones."""
+MOST_LABELLED = 400
+"""Vectors of a key that a decider is made of, those of the newest labels: it has to be made in a blink."""
 FLOOR = 1e-3
 """Least variance that counts, as a part of the correlation's largest."""
 REACH = 1e3
@@ -218,7 +218,11 @@ class Book:
 
     def _decide(self, key: str, by: Measure) -> None:
         """Make the deciders of a key from its newest labels."""
-        of_key = [one for one in self.labels.values() if one.key == key][-MOST_LABELS:]
+        of_key, room = list[Labelled](), MOST_LABELLED
+        for one in reversed(self.labels.values()):
+            if one.key == key and len(one.X) <= room:
+                of_key.insert(0, one)
+                room -= len(one.X)
         faults = [one for one in of_key if one.label == REAL]
         cleared = [one for one in of_key if one.label != REAL]
         usual = [one for one in of_key if one.label == NORMAL]

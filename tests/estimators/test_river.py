@@ -12,6 +12,7 @@ import river.checks
 from river import anomaly, compose, preprocessing
 
 from detector import RiverDetector
+from tests.models import correlated, metric_of
 
 NAMES = [f"V{j}" for j in range(10)]
 
@@ -133,3 +134,14 @@ def test_works_in_rivers_pipelines_and_filters() -> None:
 def test_impossible_settings_are_refused_at_once() -> None:
     with pytest.raises(ValueError, match="no time"):
         RiverDetector(memory="7d")
+
+
+def test_a_learned_metric_goes_by_the_names_of_the_features() -> None:
+    X = correlated(np.random.default_rng(0), 300, 3)
+    metric = metric_of(["temp", "flow", "wear"])
+    one = RiverDetector(distance="learned", mode="plain", learn_from="all", metric=metric)
+    for x in X.tolist():
+        one.learn_one(dict(zip(metric.features, x, strict=True)))
+    (expected,) = metric.distance(X[:1] + 1.0, X.mean(0))
+    x = dict(zip(metric.features, (X[0] + 1.0).tolist(), strict=True))
+    assert one.score_one(x) == pytest.approx(expected)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -14,9 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from detector import MahalanobisDetector
+from detector.errors import MetricError
 from detector.metric.distances import DISTANCES
 from detector.settings import Detector
-from tests.models import correlated
+from tests.models import correlated, metric_of
 
 
 @parametrize_with_checks([MahalanobisDetector(), MahalanobisDetector(distance="euclidean", memory=200)])
@@ -31,7 +34,8 @@ def fitted(**settings: Any) -> tuple[MahalanobisDetector, np.ndarray]:
 
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_the_sign_convention(distance: str) -> None:
-    one, X = fitted(distance=distance)
+    metric = metric_of("abc") if distance == "learned" else None
+    one, X = fitted(distance=distance, metric=metric)
     np.testing.assert_array_equal(one.score_samples(X), -one.score_many(X))
     np.testing.assert_allclose(one.decision_function(X), one.score_samples(X) - one.offset_)
     np.testing.assert_array_equal(one.predict(X) == -1, one.decision_function(X) < 0)
@@ -51,7 +55,20 @@ def test_the_defaults_are_the_daemons_but_for_rate_and_mode() -> None:
         "learn_from": settings.learn_from,
         "accept_shift_after": settings.accept_shift_after,
         "threshold": settings.threshold.kind,
+        "metric": settings.metric,
     }
+
+
+def test_a_learned_metric() -> None:
+    metric = metric_of("abc")
+    one, X = fitted(distance="learned", metric=metric, learn_from="all")
+    np.testing.assert_allclose(one.score_many(X), metric.distance(X, X.mean(0)), rtol=1e-9)
+    again = pickle.loads(pickle.dumps(clone(one).fit(X)))  # noqa: S301
+    np.testing.assert_array_equal(again.score_many(X), one.score_many(X))
+    with pytest.raises(ValueError, match="needs a metric"):
+        MahalanobisDetector(distance="learned").fit(X)
+    with pytest.raises(MetricError, match="of 3 columns, records have 2"):
+        one.fit(X[:, :2])
 
 
 def test_rows_are_judged_alone() -> None:
