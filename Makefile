@@ -44,7 +44,7 @@ run: $(READY) ## watch kyori find faults in a real server's sensors, over MQTT
 	@$(BIN)/kyori demo
 
 test: $(READY) ## run the tests (with a real mosquitto, where it is installed)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist worksteal
 
 test-oldest: $(OLDEST_READY) ## run the learners' tests with the oldest scikit-learn
 	$(OLDEST)/bin/python -m pytest tests/test_learners_conformance.py

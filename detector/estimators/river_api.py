@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
@@ -139,6 +140,12 @@ class RiverDetector(AnomalyDetector):
         if self._chart is None:
             return 0.0
         return float(self._chart.judge(self._vector(x)).score[0])
+
+    @property
+    def _raw_memory_usage(self) -> int:
+        """Bytes of what was learned; river would count the compiled kernel and all that it refers to."""
+        learned = self._chart.rows.nbytes if self._chart is not None else 0
+        return sys.getsizeof(self) + sum(map(sys.getsizeof, self.features)) + learned
 
     def _vector(self, x: Mapping[Hashable, Any]) -> Floats:
         return np.array([[_number(x.get(name)) for name in self.features]])

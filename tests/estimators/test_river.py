@@ -94,7 +94,21 @@ def test_a_feature_that_is_gone_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [None, "x", "7", float("nan"), float("inf"), 1e151, 10**400, [1], {}, object(), 1j], ids=repr
+    "bad",
+    [
+        None,
+        "x",
+        "7",
+        float("nan"),
+        float("inf"),
+        1e151,
+        10**400,
+        [1],
+        {},
+        pytest.param(object(), id="object"),
+        1j,
+    ],
+    ids=repr,
 )
 def test_what_is_no_usable_number_is_missing_and_counted(bad: object) -> None:
     model = learned()
