@@ -39,7 +39,6 @@ from detector.errors import KyoriError
 from detector.features import clock
 from detector.features.vector import Vector
 from detector.labels.book import Book, Entries, Labelled, Measure
-from detector.labels.classes import Classes, Nearest
 from detector.metric.learned import Metric
 from detector.model import Model, Scores
 from detector.moves import Moves
@@ -52,6 +51,7 @@ from detector.watch import Watch
 
 if TYPE_CHECKING:
     from detector.alerts.score_drift import ScoreDrift
+    from detector.labels.classes import Classes, Nearest
     from detector.labels.modes import InSpace
 
 _NAMED = 2  # of the context, in a sentence

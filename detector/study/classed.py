@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from detector import scoring
-from detector.contracts import Batch, Floats, Layout
-from detector.errors import KyoriError
-from detector.study.labels import texts_in_order
+from detector.contracts import Batch, Floats
+from detector.study import column
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +65,8 @@ def load(name: str, labels: str | None, features: str | None = None, time: str |
     X = _in_order(scoring.batches(job.source), columns)
     if labels is None:
         return Classed(name, columns, X, [""] * len(X))
-    if data is None and Path(name).suffix.lower() == ".npz":
-        return Classed(name, columns, X, _from_npz(Path(name), labels, len(X)))
-    return Classed(name, columns, X, _from_column(name, labels, data, len(X)))
+    said = column.texts(name, labels, data, len(X))
+    return Classed(name, columns, X, [(text or "").strip() for text in said])
 
 
 def _in_order(batches: Iterable[Batch], columns: tuple[str, ...]) -> Floats:
@@ -80,33 +76,3 @@ def _in_order(batches: Iterable[Batch], columns: tuple[str, ...]) -> Floats:
         part = np.column_stack([batch.columns[column] for column in columns])
         parts.append(np.insert(part, [refused.row for refused in batch.rejected], np.nan, axis=0))
     return np.concatenate(parts)
-
-
-def _from_column(name: str, column: str, data: bytes | None, records: int) -> list[str]:
-    """Read the input once more for the column of labels, as the key of each record."""
-    if set(column) & set("{}"):
-        raise KyoriError(f"{name}: column {column!r}: a column of labels may have no brace in its name")
-    layout = Layout(numbers=(), key="{" + column + "}")
-    source = scoring.source_of(name, layout, None if data is None else io.BytesIO(data))
-    texts = [(text or "").strip() for text in texts_in_order(scoring.batches(source))]
-    known = scoring.sniffed(name, data or b"").columns
-    if column not in known and not any(texts):
-        raise KyoriError(f"{name}: there is no column {column!r} for the labels; it has: {', '.join(known)}")
-    if len(texts) != records:
-        raise KyoriError(f"{name}: changed while it was read")
-    return texts
-
-
-def _from_npz(path: Path, array: str, records: int) -> list[str]:
-    """Return the labels that stand beside X in an .npz file."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if array not in archive.files or array == "X":
-                others = ", ".join(name for name in archive.files if name != "X") or "none"
-                raise KyoriError(f"{path}: there is no array {array!r} beside X; it has: {others}")
-            values = archive[array]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise KyoriError(f"{path}: array {array!r} cannot be read: {error}") from None
-    if values.shape != (records,):
-        raise KyoriError(f"{path}: array {array!r} has the shape {values.shape}; X has {records} records")
-    return [str(value).strip() for value in values.tolist()]

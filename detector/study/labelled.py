@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from detector.errors import KyoriError
 from detector.features.vector import Vector
 from detector.metric.compare import NORMAL, UNLABELLED
 from detector.settings import Record
+from detector.study import column as labels
 from detector.study import labels as labelling
 from detector.study.history import Choice
 
@@ -121,8 +121,7 @@ def load(choice: Choice) -> Labelled:
         It cannot be read, or there are no labels.
     """
     name, column = choice.source, choice.labels or ""
-    if set(column) & set("{}"):
-        raise KyoriError(f"{name}: column {column!r}: a column of labels may have no brace in its name")
+    labels.checked(name, column)
     data = sys.stdin.buffer.read() if name == "-" else None  # it is read twice
     job = scoring.prepare(
         name, choice.config, choice.pipeline, choice.key, choice.time, choice.features,
@@ -140,19 +139,7 @@ def read(path: Path, column: str, record: Record, layout: Layout) -> Labelled:
 
 def _read(name: str, column: str, source: Source, vector: Vector, data: bytes | None) -> Labelled:
     X = _vectors(source, vector)
-    if data is None and Path(name).suffix.lower() == ".npz":
-        texts = list[str | None](_array(Path(name), column, len(X)))
-    else:
-        stream = None if data is None else io.BytesIO(data)
-        labels = scoring.source_of(name, Layout(numbers=(), key="{" + column + "}"), stream)
-        texts = labelling.texts_in_order(scoring.batches(labels))
-        known = scoring.sniffed(name, data or b"").columns
-        if column not in known and not any(texts):
-            raise KyoriError(
-                f"{name}: there is no column {column!r} for the labels; it has: {', '.join(known)}"
-            )
-        if len(texts) != len(X):
-            raise KyoriError(f"{name}: changed while it was read")
+    texts = labels.texts(name, column, data, len(X))
     return Labelled(name, X, vector.names, column, texts)
 
 
@@ -171,17 +158,3 @@ def _vectors(source: Source, vector: Vector) -> Floats:
     values, slots = np.unique(np.concatenate(keys).astype(str), return_inverse=True)
     vector.carry(X, np.full((len(values), max(vector.extra, 1)), np.nan), slots.astype(np.int64), 0)
     return np.ascontiguousarray(X[:, vector.context :])
-
-
-def _array(path: Path, array: str, records: int) -> list[str]:
-    """Return the labels that stand beside X in an .npz file."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if array not in archive.files:
-                raise KyoriError(f"{path}: there is no array {array!r}; it has: {', '.join(archive.files)}")
-            values = archive[array]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise KyoriError(f"{path}: array {array!r} cannot be read: {error}") from None
-    if values.shape != (records,):
-        raise KyoriError(f"{path}: array {array!r} has the shape {values.shape}; X has {records} records")
-    return [str(value) for value in values.tolist()]
