@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.model import Model, Scores
+from detector.model import Model
+from detector.scores import Scores
 from detector.settings import Detector
 from detector.study.metrics import roc_auc
 

@@ -18,8 +18,8 @@ from scipy import signal
 from benchmarks.budget import FEATURES, autocorrelated, gaussian, t5
 from detector.alerts.score_drift import ScoreDrift
 from detector.contracts import Batch, Floats
-from detector.model import Scores
 from detector.pipeline import Pipeline
+from detector.scores import Scores
 from detector.settings import Drift
 from detector.settings import Pipeline as Settings
 

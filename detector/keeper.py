@@ -23,7 +23,8 @@ from detector.errors import ConfigError, KyoriError, MetricError
 from detector.features.vector import Vector
 from detector.labels.book import REAL
 from detector.metric import archive
-from detector.pipeline import Pipeline, Result
+from detector.pipeline import Pipeline
+from detector.result import Result
 from detector.settings import Metric as Settings
 from detector.settings import Pipeline as Pipelined
 from detector.study import labelled

@@ -1,8 +1,7 @@
-"""A detector's settings turned into the arguments of its kernel, and what the kernel says of a batch."""
+"""A detector's settings turned into the arguments of its kernel, and what that says as `Scores`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +18,7 @@ from detector.kernel.moved import Moves
 from detector.metric.distances import Distance, distance
 from detector.metric.learned import Metric
 from detector.reference import point as points
+from detector.scores import Moved, Scores
 from detector.settings import Detector, OpenAfter
 from detector.snapshot import Moments, moments
 from detector.verdict import excess
@@ -44,65 +44,6 @@ _EVERY, _PER_HALF_LIFE = 32, 16  # records between two looks at the model, less 
 _WINDOWS, _WINDOWS_PER_COLUMN = 300, 10  # half-life of the windows that were learned
 _SHARE = 0.001  # of normal records, where the settings name none
 _MOST_COLUMNS = 20  # beyond these so few records cannot tell a fault from a state of the series
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What a model says of the group and of itself after each of n records.
-
-    Attributes
-    ----------
-    score, threshold, level : (n, 2)
-        Of the shift and of the drift, NaN where it was not looked: T and its limit; largest growth of the
-        variance, distance of the means, or rise of the threshold, whichever is furthest on.
-    way : (n,) int
-        Which of these three the drift is, from 0.
-    frozen : (n,)
-        The record at which its model was what the drift is measured from, 0 = not yet.
-    why : (n, 2, 5, d)
-        Value, expected value, its standard deviation, share and present standard deviation (drift only)
-        of each column; filled where level >= 1.
-    """
-
-    score: Floats
-    threshold: Floats
-    level: Floats
-    way: NDArray[np.int64]
-    frozen: Floats
-    why: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What a model says of n records.
-
-    Attributes
-    ----------
-    score : (n,)
-        The distance, >= 0 and finite.
-    threshold, level, p : (n,)
-        Distance from which on a record is an anomaly, score / threshold, and the probability that a
-        normal record lies at least as far. NaN while the verdict is silent.
-    anomaly : (n,) bool
-        level >= 1.
-    values, shares, expected, sd : (n, d)
-        Only the rows of anomalies, and those asked for, are filled: the value that was judged (of a series
-        the running average), its part of the squared distance (sums to 1), the value expected given the
-        other features, and its standard deviation.
-    moved : Moved or None
-        What is slower than a record; None where nobody asked for it.
-    """
-
-    score: Floats
-    threshold: Floats
-    level: Floats
-    p: Floats
-    anomaly: NDArray[np.bool_]
-    values: Floats
-    shares: Floats
-    expected: Floats
-    sd: Floats
-    moved: Moved | None = None
 
 
 class Model:

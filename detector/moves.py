@@ -17,8 +17,8 @@ from detector.alerts.notices import Subject
 from detector.contracts import Alert, Floats
 from detector.kernel.drift import SPREAD
 from detector.kernel.shift import EXPECTED, SD, SHARE, VALUE
-from detector.model import Moved
 from detector.reference.pool import Pool
+from detector.scores import Moved
 from detector.settings import Feature
 from detector.settings import Pipeline as Settings
 from detector.verdict.relevance import Relevance

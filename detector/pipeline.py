@@ -22,30 +22,32 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector import row
 from detector.alerts import episodes
-from detector.alerts.message import reasons, sentence
-from detector.alerts.notices import Subject, identity, subject
+from detector.alerts.notices import Subject, subject
 from detector.contracts import Alert, Batch, Floats, Layout, Rejected
 from detector.errors import KyoriError
 from detector.features import clock
 from detector.features.vector import Vector
 from detector.labels.book import Book, Entries, Labelled, Measure
 from detector.metric.learned import Metric
-from detector.model import Model, Scores
+from detector.model import Model
 from detector.moves import Moves
 from detector.reference.pool import Pool
+from detector.result import Result, State
+from detector.scores import Scores
 from detector.settings import Pipeline as Settings
 from detector.shadow import Shadow
 from detector.snapshot import Moments
+from detector.telling import Telling
 from detector.verdict.relevance import Relevance
 from detector.watch import Watch
 
@@ -54,75 +56,7 @@ if TYPE_CHECKING:
     from detector.labels.classes import Classes, Nearest
     from detector.labels.modes import InSpace
 
-_NAMED = 2  # of the context, in a sentence
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the pipeline says of a batch.
-
-    Attributes
-    ----------
-    scores : Scores
-        Of the n records that could be used.
-    used : (n,) int
-        Which rows of the batch those are.
-    clock : (n,)
-        The stream's time of each.
-    alerts : list of Alert
-        In the order of the records that caused them.
-    rejected : list of Rejected
-        Rows of the batch that had no usable value or no place for their key; `row` = place in the batch.
-    faults : Counter of (reason, field)
-        Single values that were refused.
-    explained : list of Alert
-        Of the records that were to be explained: what an alert that opened there would say.
-    X : (n, d)
-        The vectors that were judged, lags and all.
-    metric : str
-        Identifies the learned metric that they went through; "" = none.
-    second : Scores or None
-        What that metric says where it does not decide.
-    modes : (n,) int or None
-        The operating mode of each record, -1 = not known; None: nobody asked for modes.
-    nearest : Nearest or None
-        The class that each record is nearest to; None: there are no classes.
-    """
-
-    scores: Scores
-    used: NDArray[np.int64]
-    clock: Floats
-    alerts: list[Alert]
-    rejected: list[Rejected]
-    faults: Counter[tuple[str, str]]
-    explained: list[Alert]
-    X: Floats
-    metric: str = ""
-    second: Scores | None = None
-    modes: NDArray[np.int64] | None = None
-    nearest: Nearest | None = None
-
-
-class State(NamedTuple):
-    """What a pipeline must not forget, as far as it has changed.
-
-    Attributes
-    ----------
-    rows : mapping of str to (width,)
-        Models by key.
-    open_alerts : bytes
-        The open episodes.
-    second : mapping of str to (width,)
-        The second score's models by key.
-    entries : mapping of (kind, name) to bytes or None
-        Of the book of alerts and labels; None: to be removed.
-    """
-
-    rows: Mapping[str, Floats]
-    open_alerts: bytes
-    second: Mapping[str, Floats]
-    entries: Entries
 
 
 class Pipeline:
@@ -163,6 +97,7 @@ class Pipeline:
         self.metric: Metric | None = None
         self.classes: Classes | None = None
         self.book = Book()
+        self._unused: Entries = {}
         detector = settings.detector
         self._second = (
             Shadow(detector, len(self.vector), settings.limits.max_keys)
@@ -170,8 +105,9 @@ class Pipeline:
             else None
         )
         self._relevance = Relevance(self.vector.features)
-        context = dict.fromkeys(self.vector.labels[: self.vector.context])
-        self._given = tuple(context)[:_NAMED]
+        self.telling = Telling(
+            name, self.model_id, settings.alert, self.vector, self.model.averages, self.open_alerts
+        )
 
     def _watch_scores(self, at: int) -> ScoreDrift | None:
         settings = self.settings.detector.drift
@@ -199,7 +135,6 @@ class Pipeline:
         """Identifies what a saved row means; rows of another schema cannot be used."""
         kind: list[object] = [self.model.meaning, self.vector.meaning, self.watch.meaning]
         kind += ["score_drift"] if self._drift else []
-        kind += [self._second.model.meaning] if self._second else []
         kind += [self.settings.detector.modes.model_dump()] if self.settings.detector.modes else []
         return hashlib.blake2b(json.dumps(kind).encode(), digest_size=8).hexdigest()
 
@@ -209,11 +144,6 @@ class Pipeline:
         return int(self.pool.rows.shape[1])
 
     @property
-    def second_width(self) -> int:
-        """Length of a row of the second score; 0 = there is none."""
-        return self._second.model.width if self._second is not None else 0
-
-    @property
     def model_id(self) -> str:
         """Identifies settings and features in alerts."""
         settings = self.settings.model_dump_json(
@@ -221,6 +151,11 @@ class Pipeline:
             exclude={"detector": {"warmup": {"history"}, "metric": True, "classes": True}},
         )
         return hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
+
+    @property
+    def metric_id(self) -> str:
+        """Identifies the learned metric in force; "" = none."""
+        return self.metric.id if self.metric is not None else ""
 
     def use(self, metric: Metric) -> None:
         """Let this metric stand between record and distance from the next record on; nothing is lost.
@@ -238,7 +173,7 @@ class Pipeline:
             self.pool.slots(np.array(self.pool.keys(), object))  # all have changed
         if self._modes is not None and (self.metric is None or aligned.id != self.metric.id):
             self._modes.use(aligned, self.pool.rows)
-        self.metric = metric
+        self.metric, self.telling.metric = metric, metric.id
 
     def label(
         self, about: str, label: str, name: str = "", values: Mapping[str, float] | None = None, key: str = ""
@@ -324,18 +259,19 @@ class Pipeline:
         events = episodes.follow(
             rows, slots, scores.level, now, record, self.settings.alert, self.settings.opening
         )
-        told += self._alerts(events, slots, X, now, record, scores)
+        told += self.telling.follow(events, self.pool, slots, X, now, record, scores, self.book)
         if self._drift is not None:
             told += self._drift.follow(rows, slots, self.pool.key, scores.score, scores.level, now, record)
-        alerts = [alert for _, alert in sorted(told, key=lambda one: one[0])]
+        alerts = self._signed(alert for _, alert in sorted(told, key=lambda one: one[0]))
         explained = [
             replace(
-                self._reason(i, self.pool.key(slots[i]), X, scores), time=float(now[i]), record=int(record[i])
+                self.telling.reason(i, self.pool.key(slots[i]), X, scores, self.book),
+                time=float(now[i]),
+                record=int(record[i]),
             )
             for i in np.flatnonzero(asked).tolist()
         ]
         counted = Counter(batch.faults) + Counter(faults)
-        told_by = self.metric.id if self.metric is not None else ""
         return Result(
             scores,
             used,
@@ -345,7 +281,7 @@ class Pipeline:
             counted,
             explained,
             X,
-            told_by,
+            self.metric_id,
             second,
             modes,
             self._nearest(X),
@@ -353,7 +289,11 @@ class Pipeline:
 
     def idle(self, now: float, since: float) -> list[Alert]:
         """Return the alerts of keys that have gone silent by `now`, a time of arrival; see `Watch.idle`."""
-        return self.watch.idle(self.pool, now, since)
+        return self._signed(self.watch.idle(self.pool, now, since))
+
+    def _signed(self, alerts: Iterable[Alert]) -> list[Alert]:
+        """Return the alerts with the id of the metric in force, where they have none of their own yet."""
+        return [alert if alert.metric else replace(alert, metric=self.metric_id) for alert in alerts]
 
     def begin_live(self) -> None:
         """Keep what was learned of a history, and forget whatever belongs to its time.
@@ -403,73 +343,18 @@ class Pipeline:
                 out.append(Rejected(i, "too_many_keys", detail, where))
         return out
 
-    def _alerts(
-        self,
-        events: NDArray[np.int64],
-        slots: NDArray[np.int64],
-        X: Floats,
-        now: Floats,
-        record: Floats,
-        scores: Scores,
-    ) -> Iterator[tuple[int, Alert]]:
-        for i in np.flatnonzero((events != 0) | scores.anomaly).tolist():
-            event, key = events[i], self.pool.key(slots[i])
-            about = ("distance", key, "")
-            x = scores.values[i] if self.model.averages else X[i]
-            if scores.anomaly[i] and about in self.open_alerts:
-                self.book.add(self.open_alerts[about].id, x, float(scores.level[i]))
-            if not event:
-                continue
-            if event in (episodes.OPENS, episodes.WORSE):
-                alert = self._reason(i, key, X, scores)
-                at, number = float(now[i]), int(record[i])
-                if event == episodes.OPENS:
-                    name = identity(self.name, key, number, repr(at))
-                    alert = replace(alert, id=name, opened=at, time=at, record=number)
-                    self.book.note(alert, x)
-                    yield i, alert
-                else:
-                    before = self.open_alerts[about]
-                    alert = replace(alert, id=before.id, opened=before.opened, time=at, record=before.record)
-                self.open_alerts[about] = alert
-                continue
-            alert = self.open_alerts[about]
-            lasted = int(record[i]) - alert.record + 1
-            status = "closed" if event == episodes.CLOSES else "update"
-            if event == episodes.CLOSES:
-                del self.open_alerts[about]
-            yield i, replace(alert, status=status, time=float(now[i]), record=int(record[i]), records=lasted)
-
-    def _reason(self, i: int, key: str, X: Floats, scores: Scores) -> Alert:
-        level = float(scores.level[i])
-        c = self.vector.context
-        values = np.where(np.isnan(X[i]), np.nan, scores.values[i])
-        why = reasons(
-            self.vector.features, values[c:], scores.shares[i, c:], scores.expected[i, c:], scores.sd[i, c:]
-        )
-        alerting, known = self.settings.alert, self.book.fault(key, values)
-        return Alert(
-            id="", status="open", kind="distance", pipeline=self.name, key=key, time=0.0, opened=0.0,
-            record=0, records=1, score=float(scores.score[i]), threshold=float(scores.threshold[i]),
-            level=level, p=float(scores.p[i]),
-            severity="critical" if level >= alerting.severity.critical else "warning",
-            message=sentence(key, why, level, alerting.explain, self._given, known), reasons=why,
-            model=self.model_id, metric=self.metric.id if self.metric is not None else "", known=known,
-        )  # fmt: skip
-
     def state(self) -> State:
         """Return what has changed since the last call."""
         open_alerts = [alert.to_json() for _, alert in sorted(self.open_alerts.items())]
-        second = dict(self._second.changed()) if self._second is not None else {}
-        rows = dict(self.pool.changed())
-        return State(rows, json.dumps(open_alerts).encode(), second, self.book.entries())
+        entries = self.book.entries() | (self._second.entries() if self._second is not None else self._unused)
+        self._unused = {}
+        return State(dict(self.pool.changed()), json.dumps(open_alerts).encode(), entries)
 
     def restore(
         self,
         rows: Mapping[str, Floats],
         open_alerts: bytes,
         *,
-        second: Mapping[str, Floats] = _NOTHING,
         entries: Mapping[str, Mapping[str, bytes]] = _NOTHING,
         metric: Metric | None = None,
     ) -> None:
@@ -478,8 +363,11 @@ class Pipeline:
             self.use(metric)
         for key, saved in rows.items():
             self.pool.restore(key, saved)
+        second = entries.get("second", {})
         if self._second is not None:
             self._second.restore(second)
+        else:  # the second score of another configuration
+            self._unused = {("second", key): None for key in second}
         self.book.restore(entries)
         for text in json.loads(open_alerts or b"[]"):
             alert = Alert.from_json(text)

@@ -7,7 +7,6 @@ import csv
 import glob
 import io
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TextIO
 
-import numpy as np
 import structlog
 from pydantic import ValidationError
 
@@ -23,20 +21,19 @@ import connectors.sources
 from connectors.decode.sniff import Sniffed, sniff
 from connectors.sniffing import sniff_file
 from detector.assembled import assembled
-from detector.contracts import NOTABLE, Batch, Layout, Source
+from detector.contracts import Batch, Layout, Source
 from detector.errors import EndOfInput, KyoriError
-from detector.pipeline import Pipeline, Result
+from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.registry import load_config
+from detector.scored import COLUMNS, more, rows
 from detector.settings import Detector
 from detector.settings import Pipeline as Settings
 
 log = structlog.get_logger()
 
-COLUMNS = ("time", "key", "score", "level", "p", "anomaly", "top")
 _SNIFFED_BYTES = 1 << 20
 _ROWS = 10_000
-_NAMED = 3
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -199,14 +196,14 @@ def _score(job: Job, output: Path | None) -> None:
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_writer(output))
         write = _json_lines if output and output.suffix in (".jsonl", ".ndjson", ".json") else _csv_lines
-        columns = [*COLUMNS, *_more(job.pipeline)]
+        columns = [*COLUMNS, *more(job.pipeline)]
         if write is _csv_lines:
             file.write(",".join(columns) + "\n")
         advance = stack.enter_context(_progress(job))
         for batch in batches(job.source):
             result = job.pipeline.process(batch)
             refused.note([*batch.rejected, *result.rejected], result.faults)
-            file.write(write(_rows(batch, result, job.pipeline), columns))
+            file.write(write(rows(batch, result, job.pipeline), columns))
             advance(batch)
         file.flush()
 
@@ -230,76 +227,6 @@ def batches(source: Source) -> Iterator[Batch]:
                 return
             if batch is not None:
                 yield batch
-
-
-def _more(pipeline: Pipeline) -> list[str]:
-    """Return the columns beyond `COLUMNS` that a pipeline has something to say in."""
-    detector = pipeline.settings.detector
-    metric, second = pipeline.metric is not None, not detector.by_metric
-    columns = (["metric"] if metric else []) + (["second", "second_level"] if metric and second else [])
-    classes = ["nearest", "margin"] if pipeline.classes is not None else []
-    return columns + classes + (["mode"] if detector.modes is not None else [])
-
-
-def _told(result: Result, pipeline: Pipeline) -> list[list[Any]]:
-    """Return what stands in the columns of `_more`, a row for each used record."""
-    columns: list[list[Any]] = [[result.metric] * len(result.used)] if result.metric else []
-    if result.second is not None and result.metric:
-        level = result.second.level.tolist()
-        columns += [result.second.score.tolist(), [None if math.isnan(one) else one for one in level]]
-    if result.nearest is not None and pipeline.classes is not None:
-        names, found = pipeline.classes.names, result.nearest
-        pairs = zip(found.nearest.tolist(), found.unknown.tolist(), strict=True)
-        columns.append(["unknown" if far or at < 0 else names[at] for at, far in pairs])
-        columns.append([one if math.isfinite(one) else None for one in found.margin.tolist()])
-    if result.modes is not None:
-        columns.append(result.modes.tolist())
-    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in result.used]
-
-
-def _rows(batch: Batch, result: Result, pipeline: Pipeline) -> list[list[Any]]:
-    """Return the rows of a batch as lists of `COLUMNS` and `_more`, the refused ones in their places."""
-    scores, used = result.scores, result.used
-    times = _times(batch)
-    silence = [None, None, None, 0, "", *[None] * len(_more(pipeline))]
-    rows: list[list[Any]] = [[times[i], batch.key[i], *silence] for i in range(len(batch))]
-    silent = np.isnan(scores.level)
-    columns = (
-        used.tolist(),
-        scores.score.tolist(),
-        scores.level.tolist(),
-        scores.p.tolist(),
-        silent.tolist(),
-    )
-    for i, distance, level, p, quiet in zip(*columns, strict=True):
-        rows[i][2] = distance
-        if not quiet:
-            rows[i][3:5] = level, p
-    for place in np.flatnonzero(scores.anomaly).tolist():
-        rows[used[place]][5:7] = 1, _top(scores.shares[place, pipeline.vector.context :], pipeline)
-    for i, told in zip(used.tolist(), _told(result, pipeline), strict=True):
-        rows[i][len(COLUMNS) :] = told
-    for rejected in reversed(batch.rejected):
-        rows.insert(rejected.row, [None, "", *silence])
-    return rows
-
-
-def _times(batch: Batch) -> list[str | None]:
-    """Return event times as ISO 8601 in UTC, None where there is none."""
-    known = np.isfinite(batch.time) & (np.abs(batch.time) < 2e11)
-    micros = np.where(known, batch.time, 0.0) * 1e6
-    text = np.datetime_as_string(np.round(micros).astype("datetime64[us]"), unit="us").tolist()
-    return [
-        one.removesuffix(".000000") + "Z" if usable else None
-        for one, usable in zip(text, known.tolist(), strict=True)
-    ]
-
-
-def _top(shares: np.ndarray, pipeline: Pipeline) -> str:
-    """Return the features with the largest shares, up or down, as ``vibration=0.81;flow=0.12``."""
-    order = np.argsort(-np.abs(shares), kind="stable")[:_NAMED].tolist()
-    named = [j for rank, j in enumerate(order) if rank == 0 or abs(shares[j]) >= NOTABLE]
-    return ";".join(f"{pipeline.vector.features[j].name}={shares[j]:.2f}" for j in named)
 
 
 def _csv_lines(rows: Sequence[Sequence[Any]], _columns: Sequence[str]) -> str:

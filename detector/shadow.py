@@ -6,14 +6,20 @@ raises no alert.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Mapping
 
 import numpy as np
 
+from detector import codec
 from detector.contracts import Floats, Objects
+from detector.errors import CorruptState, NewerState, StateError
+from detector.labels.book import Entries
 from detector.metric.learned import Metric
-from detector.model import Model, Scores
+from detector.model import Model
 from detector.reference.pool import Pool
+from detector.scores import Scores
 from detector.settings import Detector, Shift, Watch
 
 
@@ -34,6 +40,7 @@ class Shadow:
         own = {"distance": "learned", "mode": "plain", "shift": Shift(), "watch": Watch(), "drift": None}
         self.model = Model(settings.model_copy(update=own), d)
         self.pool = Pool(self.model.fresh(), max_keys)
+        self._unused: set[tuple[str, str]] = set()
 
     def use(self, metric: Metric) -> None:
         """Score by this metric from the next record on."""
@@ -45,11 +52,25 @@ class Shadow:
         slots = self.pool.slots(key)
         return self.model.run(self.pool.rows, slots, X, clock, bias=bias)
 
-    def changed(self) -> Iterator[tuple[str, Floats]]:
-        """Yield key and row of every model touched since the last call."""
-        return self.pool.changed()
+    @property
+    def _schema(self) -> bytes:
+        """Identifies what a row means."""
+        return hashlib.blake2b(json.dumps(self.model.meaning).encode(), digest_size=8).digest()
 
-    def restore(self, rows: Mapping[str, Floats]) -> None:
-        """Take up what `changed` yielded, over all calls."""
-        for key, row in rows.items():
-            self.pool.restore(key, row)
+    def entries(self) -> Entries:
+        """Return the models touched since the last call, to be stored, and which ones are to be removed."""
+        schema = self._schema
+        changed = {("second", key): codec.encode_row(row, schema) for key, row in self.pool.changed()}
+        removed = {name: None for name in self._unused if name not in changed}
+        self._unused.clear()
+        return changed | removed
+
+    def restore(self, saved: Mapping[str, bytes]) -> None:
+        """Take up what `entries` returned, over all calls, by key; models of other settings start anew."""
+        for key, data in saved.items():
+            try:
+                self.pool.restore(key, codec.decode_row(data, self._schema, self.model.width))
+            except (CorruptState, NewerState):
+                raise
+            except StateError:
+                self._unused.add(("second", key))

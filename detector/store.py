@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _NO_ENTRIES: Mapping[tuple[str, str], bytes | None] = MappingProxyType({})
 MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider")
-"""What belongs to one schema: models, those of the second score, and the vectors of alerts and labels."""
+"""What belongs to one schema: models, those of a second score, and the vectors of alerts and labels."""
 
 _SEQ = struct.Struct(">Q")
 """Numbers as the ledger's names: big-endian sorts them."""
@@ -48,17 +48,14 @@ class Saved:
         The models, by key.
     meta : dict of str to bytes
         Whatever else was stored with a commit.
-    second : dict of str to bytes
-        The models of the second score, by key.
     entries : dict of str to dict of str to bytes
-        What is remembered of alerts and labels, by kind and name.
+        What else belongs to the models, by kind and name.
     """
 
     schema: str
     positions: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, bytes] = field(default_factory=dict)
     meta: dict[str, bytes] = field(default_factory=dict)
-    second: dict[str, bytes] = field(default_factory=dict)
     entries: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
@@ -124,7 +121,6 @@ class Store:
         rows: Mapping[str, bytes],
         alerts: Sequence[Alert],
         meta: Mapping[str, bytes] = _NOTHING,
-        second: Mapping[str, bytes] = _NOTHING,
         entries: Mapping[tuple[str, str], bytes | None] = _NO_ENTRIES,
     ) -> None:
         """Store all of it or nothing; what it returns from survives a power cut.
@@ -139,10 +135,8 @@ class Store:
             Go to the outbox, for every sink that is registered.
         meta : mapping of str to bytes
             Anything else that must fit to these.
-        second : mapping of str to bytes
-            By key.
         entries : mapping of (kind, name) to bytes or None
-            Of what is remembered of alerts and labels; None: removed.
+            What else belongs to the models; None: removed.
         """
         texts = [alert.to_json().encode() for alert in alerts]
         failpoint("before_commit")
@@ -153,8 +147,6 @@ class Store:
                     change.put("position", _name(name), value)
                 for name, value in rows.items():
                     change.put("row", _name(name), value)
-                for name, value in second.items():
-                    change.put("second", _name(name), value)
                 for name, value in meta.items():
                     change.put("meta", _name(name), value)
                 for (kind, name), entry in entries.items():
@@ -267,12 +259,12 @@ def _saved(contents: Mapping[str, Mapping[bytes, bytes]]) -> Saved:
     schema = contents.get("store", {}).get(b"schema")
     if schema is None:
         raise CorruptState("the state file is sound, but has no schema in it")
-    positions, meta, rows, second, *entries = (
+    positions, meta, rows, *entries = (
         {_text(name): value for name, value in contents.get(kind, {}).items()}
         for kind in ("position", "meta", *MODEL_KINDS)
     )
-    known = {str(kind): found for kind, found in zip(MODEL_KINDS[2:], entries, strict=True) if found}
-    return Saved(_text(schema), positions, rows, meta, second, known)
+    known = {str(kind): found for kind, found in zip(MODEL_KINDS[1:], entries, strict=True) if found}
+    return Saved(_text(schema), positions, rows, meta, known)
 
 
 def _renew(change: Change, kind: Kind, name: bytes, value: bytes | None) -> None:

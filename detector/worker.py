@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +26,7 @@ from detector.keeper import Keeper
 from detector.labels.book import Entries
 from detector.metric import archive
 from detector.pipeline import Pipeline
+from detector.progress import Progress
 from detector.refused import Refused
 from detector.store import Saved, Store
 
@@ -45,43 +45,11 @@ _DELIVER_S, _GIVE_UP_S = 5.0, 1.0
 
 
 @dataclass(slots=True)
-class Progress:
-    """What a pipeline has done since it started; written by its worker, read by whoever shows it.
-
-    Attributes
-    ----------
-    records, refused, skipped : int
-        Scored records, refused records, recognised redeliveries.
-    alerts, anomalies : int
-        Episodes opened, and records beyond the threshold.
-    second_anomalies : int
-        Records beyond the threshold of the second score, if there is one.
-    open_alerts : int
-        Episodes open now.
-    levels : deque of float
-        The highest level of each of the last batches; 0 while silent.
-    last_alert : Alert or None
-        The newest.
-    """
-
-    records: int = 0
-    refused: int = 0
-    skipped: int = 0
-    alerts: int = 0
-    anomalies: int = 0
-    second_anomalies: int = 0
-    open_alerts: int = 0
-    levels: deque[float] = field(default_factory=lambda: deque(maxlen=512))
-    last_alert: Alert | None = None
-
-
-@dataclass(slots=True)
 class _Uncommitted:
     """What has been decided and is not stored yet."""
 
     positions: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, bytes] = field(default_factory=dict)
-    second: dict[str, bytes] = field(default_factory=dict)
     entries: Entries = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     tokens: list[tuple[Source, object]] = field(default_factory=list)
@@ -213,19 +181,14 @@ class Worker(threading.Thread):
     def _take_up(self, saved: Saved) -> dict[str, Floats]:
         """Restore the models, what is remembered of alerts, and the metric that the thresholds belong to."""
         pipeline, schema = self.pipeline, bytes.fromhex(self.pipeline.schema)
-        rows, second = (
-            {key: codec.decode_row(data, schema, width) for key, data in of.items()}
-            for of, width in ((saved.rows, pipeline.width), (saved.second, pipeline.second_width))
-        )
+        rows = {key: codec.decode_row(data, schema, pipeline.width) for key, data in saved.rows.items()}
         metric = saved.meta.get("metric", b"")
         if metric and self._keeper is not None:
             in_force = archive.from_bytes(metric)
             self._metric_saved = in_force.id
         else:
             in_force = None
-        pipeline.restore(
-            rows, saved.meta.get("open_alerts", b""), second=second, entries=saved.entries, metric=in_force
-        )
+        pipeline.restore(rows, saved.meta.get("open_alerts", b""), entries=saved.entries, metric=in_force)
         return rows
 
     def _listen(self) -> None:
@@ -319,7 +282,6 @@ class Worker(threading.Thread):
             return
         state, schema = self.pipeline.state(), bytes.fromhex(self.pipeline.schema)
         waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
-        waiting.second |= {key: codec.encode_row(row, schema) for key, row in state.second.items()}
         waiting.entries |= state.entries
         meta = {"open_alerts": state.open_alerts}
         metric = self.pipeline.metric.id if self.pipeline.metric is not None else ""
@@ -333,7 +295,6 @@ class Worker(threading.Thread):
                     rows=waiting.rows,
                     alerts=waiting.alerts,
                     meta=meta,
-                    second=waiting.second,
                     entries=waiting.entries,
                 )
                 break

@@ -9,8 +9,9 @@ import numpy as np
 
 from detector import row
 from detector.metric.learned import Metric
-from detector.model import Model, Scores
+from detector.model import Model
 from detector.reference.moments import column
+from detector.scores import Scores
 from detector.settings import Detector
 
 PLAIN: dict[str, Any] = {"mode": "plain", "learn_from": "all", "covariance": {"shrink": "off", "floor": 0.0}}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detector import scoring
+from detector import scored
 from tests.streams import batch, pipeline
 
 DAY, EVERY = 86400.0, 600.0
@@ -95,7 +95,7 @@ def test_only_what_is_judged_is_named() -> None:
     assert sum(reason.share for reason in opened.reasons) == pytest.approx(1)
     assert opened.reasons[0].expected == pytest.approx(3 * load[-1], abs=1)
     assert opened.reasons[0].sd == pytest.approx(1.0, rel=0.2)
-    assert scoring._rows(records, result, made)[-1][-1].startswith("x=")
+    assert scored.rows(records, result, made)[-1][-1].startswith("x=")
 
 
 def test_without_its_context_a_record_is_judged_by_the_rest() -> None:

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from detector.errors import KyoriError
 from detector.history import History
-from detector.pipeline import Pipeline, Result
+from detector.pipeline import Pipeline
+from detector.result import Result
 from detector.settings import Pipeline as Settings
 from tests.streams import batch, pipeline
 

@@ -10,7 +10,8 @@ import pytest
 
 from detector.contracts import Batch
 from detector.metric.distances import DISTANCES
-from detector.pipeline import Pipeline, Result
+from detector.pipeline import Pipeline
+from detector.result import Result
 from tests.checks import invariance
 from tests.streams import FEATURES, batch, messy, pipeline
 

@@ -24,7 +24,7 @@ def reasons(
     features : sequence of Feature
         The d features.
     x, shares, expected, sd : ndarray of shape (d,)
-        The record, and what `detector.model.Scores` says of it.
+        The record, and what `detector.scores.Scores` says of it.
     """
     order = np.argsort(-np.abs(shares), kind="stable")
     return tuple(_reason(features[j], x[j], shares[j], expected[j], sd[j]) for j in order.tolist())

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from detector.demo.replay import Replay
-from detector.worker import Progress
+from detector.progress import Progress
 
 _BARS = "▁▂▃▄▅▆▇█"
 _LINE_EVERY_S = 5.0

@@ -12,7 +12,8 @@ from detector.contracts import Floats
 from detector.metric.distances import DISTANCES
 from detector.metric.distances import distance as find_distance
 from detector.metric.learned import Metric
-from detector.model import Model, Scores
+from detector.model import Model
+from detector.scores import Scores
 from detector.settings import Detector, Warmup
 
 

@@ -10,21 +10,18 @@ from __future__ import annotations
 
 from detector.settings.base import Settings
 from detector.settings.detector import (
-    LEAST_WINDOW,
     Covariance,
     Detector,
-    Drift,
     Parts,
     Reference,
-    Shift,
     Threshold,
     Warmup,
-    Watch,
 )
 from detector.settings.metric import Metric, Promote, Retrain
 from detector.settings.modes import Modes
 from detector.settings.pipeline import Alerting, Limits, OpenAfter, Pipeline, Severity
 from detector.settings.record import MOST_LAGS, Context, Feature, Missing, Record, Time
+from detector.settings.watching import LEAST_WINDOW, Drift, Shift, Watch
 
 __all__ = [
     "LEAST_WINDOW",

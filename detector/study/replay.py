@@ -56,7 +56,7 @@ class Trace:
     key : (m,) int
         Which of `keys` each belongs to.
     clock, score, threshold, level : (m,)
-        As in `detector.pipeline.Result` and `detector.model.Scores`.
+        As in `detector.result.Result` and `detector.scores.Scores`.
     anomaly : (m,) bool
         The verdict.
     truth : (m,) bool or None

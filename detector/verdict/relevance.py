@@ -45,7 +45,7 @@ class Relevance:
         anomaly : ndarray of shape (n,)
             The verdicts.
         X, expected, shares : ndarray of shape (n, d)
-            The vectors and what `detector.model.Scores` says of them.
+            The vectors and what `detector.scores.Scores` says of them.
         """
         if not self._asked:
             return np.empty(0, np.int64)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from detector import row
 from detector.alerts.episodes import CLOSES, NOTHING, OPENS, REPEAT, WORSE, follow
+from detector.pipeline import Pipeline
 from detector.settings import Alerting, OpenAfter
 from tests.streams import batch, messy, pipeline
 
@@ -135,7 +136,7 @@ def test_ids_are_the_same_in_every_run_and_differ_between_pipelines() -> None:
     other = pipeline(
         alert={"open_after": "2 of 3", "close_after": 3}, threshold={"value": "1 %"}, warmup=40, mode="plain"
     )
-    other.name = "other"
+    other = Pipeline("other", other.settings)
     assert not {alert.id for alert in other.process(messy(n=2000)).alerts} & set(first)
 
 

@@ -25,7 +25,6 @@ class Outcome:
     alerts: list[str] = field(default_factory=list)
     state: dict[str, bytes] = field(default_factory=dict)
     open_alerts: bytes = b""
-    second: dict[str, bytes] = field(default_factory=dict)
     entries: Entries = field(default_factory=dict)
 
 
@@ -41,9 +40,7 @@ def outcome(pipeline: Pipeline, batches: Iterable[Batch]) -> Outcome:
             out.numbers.append(np.concatenate([said, *why]).tobytes())
         out.alerts += [alert.to_json() for alert in result.alerts]
     state, schema = pipeline.state(), bytes.fromhex(pipeline.schema)
-    out.state, out.second = (
-        {key: encode_row(row, schema) for key, row in rows.items()} for rows in (state.rows, state.second)
-    )
+    out.state = {key: encode_row(row, schema) for key, row in state.rows.items()}
     out.open_alerts, out.entries = state.open_alerts, state.entries
     return out
 
@@ -51,19 +48,12 @@ def outcome(pipeline: Pipeline, batches: Iterable[Batch]) -> Outcome:
 def restore(pipeline: Pipeline, saved: Outcome, metric: Metric | None = None) -> None:
     """Put all that was saved, as bytes, into a pipeline that has seen nothing."""
     schema = bytes.fromhex(pipeline.schema)
-    rows, second = (
-        {key: decode_row(data, schema, _width(data)) for key, data in of.items()}
-        for of in (saved.state, saved.second)
-    )
+    rows = {key: decode_row(data, schema, pipeline.width) for key, data in saved.state.items()}
     entries: dict[str, dict[str, bytes]] = {}
     for (kind, name), data in saved.entries.items():
         if data is not None:
             entries.setdefault(kind, {})[name] = data
-    pipeline.restore(rows, saved.open_alerts, second=second, entries=entries, metric=metric)
-
-
-def _width(row: bytes) -> int:
-    return int.from_bytes(row[8:12], "little")
+    pipeline.restore(rows, saved.open_alerts, entries=entries, metric=metric)
 
 
 def check_batches_do_not_matter(make: Make, stream: Batch, sizes: Sequence[int] = (1, 7)) -> None:
@@ -74,7 +64,7 @@ def check_batches_do_not_matter(make: Make, stream: Batch, sizes: Sequence[int] 
         assert parts.numbers == whole.numbers, f"scores differ in batches of {size}"
         assert parts.alerts == whole.alerts, f"alerts differ in batches of {size}"
         assert (parts.state, parts.open_alerts) == (whole.state, whole.open_alerts), f"state, {size}"
-        assert (parts.second, parts.entries) == (whole.second, whole.entries), f"second score, alerts, {size}"
+        assert parts.entries == whole.entries, f"alerts, labels, second score, {size}"
 
 
 def check_restart_does_not_matter(make: Make, stream: Batch, offsets: Sequence[int]) -> None:
@@ -89,7 +79,6 @@ def check_restart_does_not_matter(make: Make, stream: Batch, offsets: Sequence[i
         assert there.numbers == here.numbers, f"scores differ after a restart at {offset}"
         assert there.alerts == here.alerts, f"alerts differ after a restart at {offset}"
         assert (there.open_alerts, there.entries) == (here.open_alerts, here.entries)
-        assert all(here.second[key] == data for key, data in there.second.items())
         assert all(here.state[key] == data for key, data in there.state.items())
 
 

@@ -16,8 +16,8 @@ from typing import Any, Self
 from structlog.testing import capture_logs
 
 from detector.daemon import Daemon
+from detector.progress import Progress
 from detector.registry import load_config
-from detector.worker import Progress
 from tests.brokers import wait_until
 from tests.daemon.process import FEATURES, settings
 

@@ -13,7 +13,8 @@ import pytest
 
 from detector.contracts import Alert, Batch
 from detector.labels.book import REAL
-from detector.pipeline import Pipeline, Result
+from detector.pipeline import Pipeline
+from detector.result import Result
 from detector.row import SEEN
 from detector.settings import Pipeline as Settings
 from tests.brokers import Broker, broker, needs_mosquitto, wait_until

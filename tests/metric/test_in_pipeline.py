@@ -190,6 +190,26 @@ def test_the_second_score_says_what_the_metric_alone_would_and_changes_nothing()
     assert [(x.id, x.level) for x in b.alerts] == [(x.id, x.level) for x in a.alerts]
 
 
+def test_a_second_score_may_come_and_go_without_the_models_starting_anew() -> None:
+    stream_ = messy(5)
+    plain, with_second = pipeline(time="time"), made(time="time")
+    with_second.use(metric())
+    assert plain.schema == with_second.schema
+    saved = invariance.outcome(plain, [part(stream_, slice(0, 300))])
+    invariance.restore(with_second, saved)
+    again = invariance.outcome(with_second, [part(stream_, slice(300, 400))])
+    kept = {name for name in again.entries if name[0] == "second"}
+    assert len(kept) == 3
+    saved.state |= again.state
+    saved.entries |= again.entries
+    other = pipeline(time="time")
+    invariance.restore(other, saved)
+    assert other.state().entries == dict.fromkeys(kept)  # all removed, with the next commit
+    rest = [part(stream_, slice(300, None))]
+    invariance.outcome(plain, [part(stream_, slice(300, 400))])
+    assert invariance.outcome(plain, rest).numbers == invariance.outcome(other, rest).numbers
+
+
 def test_a_metric_of_other_features_is_refused_and_one_of_another_order_is_not() -> None:
     one, other = made(distance="learned"), made(distance="learned")
     with pytest.raises(MetricError, match="lacks temperature and has heat too much"):
@@ -242,3 +262,16 @@ def test_two_keys_are_carried_over_each_by_its_own_covariance() -> None:
     after = one.process(part(whole, slice(5000, 8000)))
     for key in ("small", "large"):
         assert 0.004 < after.scores.anomaly[keys[5000:] == key].mean() < 0.08
+
+
+def test_alerts_of_other_kinds_name_the_metric_too() -> None:
+    X = stream(400)
+    X[200:260, 1] = X[200, 1]
+    one = made(
+        distance="learned",
+        features=[{"name": "flow"}, {"name": "pressure", "stuck_after": 20}, *FEATURES[2:]],
+    )
+    one.use(metric())
+    alerts = [alert for alert in one.process(batch(X)).alerts if alert.kind == "stuck"]
+    assert [alert.status for alert in alerts] == ["open", "closed"]
+    assert {alert.metric for alert in alerts} == {metric().id}

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from detector import scoring
+from detector import scored, scoring
 from detector.contracts import Batch
 from detector.errors import KyoriError
 from detector.pipeline import Pipeline
@@ -33,7 +33,7 @@ def csv_file(tmp_path, X):
 def test_each_row_has_its_time_score_and_verdict(csv_file, tmp_path):
     got = score(csv_file, tmp_path / "out.csv")
     assert len(got) == 400
-    assert list(got[0]) == COLUMNS == list(scoring.COLUMNS)
+    assert list(got[0]) == COLUMNS == list(scored.COLUMNS)
     assert [row["time"] for row in got[:2]] == ["2020-09-13T12:26:40Z", "2020-09-13T12:26:41Z"]
     assert [float(row["score"]) for row in got[:3]] == [0, 0, 0]
     assert all(math.isfinite(float(row["score"])) and float(row["score"]) >= 0 for row in got)
