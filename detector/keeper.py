@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from detector.assembled import read_classes
 from detector.config.models import Config
 from detector.contracts import Batch, Floats
 from detector.errors import ConfigError, KyoriError, MetricError
@@ -38,23 +39,33 @@ _LOOK_S = 0.2
 
 
 def check(config: Config) -> None:
-    """Look whether the metric that a configuration names can be used, pipeline by pipeline.
+    """Look whether the metrics and classes that a configuration names can be used.
 
     Raises
     ------
     ConfigError
         A file is missing, damaged, of other features, or makes no difference.
     """
-    problems = [
-        config.problem(("pipelines", name, "detector", "metric"), *wrong)
-        for name, settings in config.pipelines.items()
-        if (wrong := _wrong(name, settings)) is not None
-    ]
+    problems = []
+    for name, settings in config.pipelines.items():
+        for setting, wrong in (("metric", _wrong(settings)), ("classes", _wrong_classes(settings))):
+            if wrong is not None:
+                problems.append(config.problem(("pipelines", name, "detector", setting), *wrong))
     if problems:
         raise ConfigError(problems, config.file)
 
 
-def _wrong(name: str, settings: Pipelined) -> tuple[str, str] | None:
+def _wrong_classes(settings: Pipelined) -> tuple[str, str] | None:
+    """Return what is wrong with a pipeline's classes, and what to do; None: nothing."""
+    try:
+        if settings.detector.classes:
+            read_classes(settings.detector.classes, Vector(settings.record).names)
+    except KyoriError as error:
+        return str(error), "give a file of these features, as kyori nearest --output makes it"
+    return None
+
+
+def _wrong(settings: Pipelined) -> tuple[str, str] | None:
     """Return what is wrong with a pipeline's metric, and what to do; None: nothing."""
     wanted = settings.detector.metric
     if wanted is None:
@@ -113,15 +124,23 @@ class Keeper:
         self._trained, self._trained_at = 0, -np.inf
         self._looked = -np.inf
         self._said = ""
+        self._kept: dict[str, str] = {}
 
-    def begin(self) -> None:
+    def begin(self, meta: Mapping[str, bytes]) -> None:
         """Let the pipeline go through the metric that counts, and train a first one if there is none.
+
+        Parameters
+        ----------
+        meta : mapping of str to bytes
+            What `changed` returned, over all commits.
 
         Raises
         ------
         MetricError
             The file of the configuration cannot be used.
         """
+        self._trained = int(meta.get("trained", b"0"))
+        self._kept = {"trained": str(self._trained), "metric": self._pipeline.metric_id}
         self._file = files.read(Path(self._settings.file)).metric if self._settings.file else None
         self._take_up()
         if self._settings.labels and self._pipeline.metric is None:
@@ -159,23 +178,34 @@ class Keeper:
         if self._job is not None:
             self._job.cancel()
 
-    @property
-    def saved(self) -> bytes:
-        """The metric in force, to be stored with the models, whose thresholds belong to it."""
-        metric = self._pipeline.metric
-        return archive.to_bytes(metric) if metric is not None else b""
+    def changed(self) -> dict[str, bytes]:
+        """Return what is to be stored with the models and was not yet, by name.
+
+        The metric in force, as the thresholds belong to it, and the newest label that was trained with: else
+        a restart would train with all again, and put in force what somebody had rolled back.
+        """
+        metric, meta = self._pipeline.metric, dict[str, bytes]()
+        if self._id != self._kept.get("metric"):
+            meta["metric"] = archive.to_bytes(metric) if metric is not None else b""
+        if str(self._trained) != self._kept.get("trained"):
+            meta["trained"] = str(self._trained).encode()
+        return meta
+
+    def stored(self) -> None:
+        """Take note that all of it is stored."""
+        self._kept = {"trained": str(self._trained), "metric": self._id}
 
     @property
     def _id(self) -> str:
-        return self._pipeline.metric.id if self._pipeline.metric is not None else ""
+        return self._pipeline.metric_id
 
     def _take_up(self) -> bool:
         wanted = self._models.active() or self._file
-        if wanted is None or wanted.id == self._id:
+        before, name = self._id, wanted.id if wanted is not None else ""
+        if name == before:
             return False
-        before = self._id
         self._pipeline.use(wanted)
-        log.info("metric_in_force", pipeline=self._pipeline.name, metric=wanted.id, before=before)
+        log.info("metric_in_force", pipeline=self._pipeline.name, metric=name, before=before)
         return True
 
     def _train(self) -> None:

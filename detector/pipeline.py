@@ -157,23 +157,26 @@ class Pipeline:
         """Identifies the learned metric in force; "" = none."""
         return self.metric.id if self.metric is not None else ""
 
-    def use(self, metric: Metric) -> None:
+    def use(self, metric: Metric | None) -> None:
         """Let this metric stand between record and distance from the next record on; nothing is lost.
+
+        None: no metric any more, so that each feature counts by its deviation.
 
         Raises
         ------
         MetricError
             The settings have no place for one, or it was learned for other features.
         """
-        aligned = metric.aligned(self.vector.names)
+        aligned = metric.aligned(self.vector.names) if metric is not None else None
         if self._second is not None:
             self._second.use(aligned)
         else:
             self.model.use(aligned, self.pool.rows[: len(self.pool)])
             self.pool.slots(np.array(self.pool.keys(), object))  # all have changed
-        if self._modes is not None and (self.metric is None or aligned.id != self.metric.id):
+        if self._modes is not None:
             self._modes.use(aligned, self.pool.rows)
-        self.metric, self.telling.metric = metric, metric.id
+        self.metric = metric
+        self.telling.metric = self.metric_id
 
     def label(
         self, about: str, label: str, name: str = "", values: Mapping[str, float] | None = None, key: str = ""

@@ -42,8 +42,8 @@ class Shadow:
         self.pool = Pool(self.model.fresh(), max_keys)
         self._unused: set[tuple[str, str]] = set()
 
-    def use(self, metric: Metric) -> None:
-        """Score by this metric from the next record on."""
+    def use(self, metric: Metric | None) -> None:
+        """Score by this metric from the next record on; see `Model.use`."""
         self.model.use(metric, self.pool.rows[: len(self.pool)])
         self.pool.slots(np.array(self.pool.keys(), object))  # all have changed
 

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import structlog
@@ -105,7 +105,6 @@ class Worker(threading.Thread):
         self._refused = refused
         self._clock, self._history = clock, history
         self._keeper, self._feedback = keeper, feedback
-        self._metric_saved = ""
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
@@ -159,6 +158,7 @@ class Worker(threading.Thread):
         rows: dict[str, Floats] = {}
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
+            saved = replace(saved, meta={})
             log.warning(
                 "models_of_other_features",
                 pipeline=pipeline.name,
@@ -168,7 +168,7 @@ class Worker(threading.Thread):
             rows = self._take_up(saved)
             log.info("state_loaded", pipeline=pipeline.name, keys=len(rows))
         if self._keeper is not None:
-            self._keeper.begin()
+            self._keeper.begin(saved.meta)
         if self._feedback is not None:
             self._feedback.begin(saved.positions.get(FEEDBACK, b""))
         if self._history is not None and rows:
@@ -182,12 +182,8 @@ class Worker(threading.Thread):
         """Restore the models, what is remembered of alerts, and the metric that the thresholds belong to."""
         pipeline, schema = self.pipeline, bytes.fromhex(self.pipeline.schema)
         rows = {key: codec.decode_row(data, schema, pipeline.width) for key, data in saved.rows.items()}
-        metric = saved.meta.get("metric", b"")
-        if metric and self._keeper is not None:
-            in_force = archive.from_bytes(metric)
-            self._metric_saved = in_force.id
-        else:
-            in_force = None
+        metric = saved.meta.get("metric", b"") if self._keeper is not None else b""
+        in_force = archive.from_bytes(metric) if metric else None
         pipeline.restore(rows, saved.meta.get("open_alerts", b""), entries=saved.entries, metric=in_force)
         return rows
 
@@ -284,9 +280,8 @@ class Worker(threading.Thread):
         waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
         waiting.entries |= state.entries
         meta = {"open_alerts": state.open_alerts}
-        metric = self.pipeline.metric.id if self.pipeline.metric is not None else ""
-        if self._keeper is not None and metric != self._metric_saved:
-            meta["metric"] = self._keeper.saved
+        if self._keeper is not None:
+            meta |= self._keeper.changed()
         delay = 0.5
         while True:
             try:
@@ -303,7 +298,8 @@ class Worker(threading.Thread):
                 if self._halt.wait(delay):
                     raise
                 delay = min(2 * delay, 10.0)
-        self._metric_saved = metric
+        if self._keeper is not None:
+            self._keeper.stored()
         if delay > 0.5:
             log.info("stored_again", pipeline=self.pipeline.name)
         for source, token in waiting.tokens:

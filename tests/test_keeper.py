@@ -13,6 +13,9 @@ from structlog.testing import capture_logs
 
 from detector.errors import ConfigError
 from detector.keeper import Keeper, check
+from detector.labels import stored as stored_classes
+from detector.labels.classes import Classes
+from detector.labels.heldout import held_out
 from detector.metric import archive
 from detector.metric.learned import Metric
 from detector.pipeline import Pipeline
@@ -43,7 +46,7 @@ def stored(path: Path, metric: Metric) -> str:
 def test_the_file_counts_until_one_is_promoted_and_again_after_a_rollback(tmp_path: Path) -> None:
     file = stored(tmp_path / "first.npz", metric_of(FEATURES))
     one, keeper, models = kept(tmp_path, file=file)
-    keeper.begin()
+    keeper.begin({})
     assert one.metric is not None
     assert one.metric.id == metric_of(FEATURES).id
     assert not step(keeper)
@@ -60,7 +63,7 @@ def test_the_file_counts_until_one_is_promoted_and_again_after_a_rollback(tmp_pa
 
 def test_a_damaged_version_is_told_once_and_the_one_in_force_stays(tmp_path: Path) -> None:
     one, keeper, models = kept(tmp_path, file=stored(tmp_path / "first.npz", metric_of(FEATURES)))
-    keeper.begin()
+    keeper.begin({})
     other = metric_of(FEATURES, 1)
     models.add(other, None, 1.0)
     models.promote(other.id, 2.0)
@@ -79,7 +82,7 @@ def test_a_damaged_version_is_told_once_and_the_one_in_force_stays(tmp_path: Pat
 
 def test_a_version_of_other_features_never_counts(tmp_path: Path) -> None:
     one, keeper, models = kept(tmp_path, file=stored(tmp_path / "first.npz", metric_of(FEATURES)))
-    keeper.begin()
+    keeper.begin({})
     models.add(metric_of(["a", "b"]), None, 1.0)
     models.promote(metric_of(["a", "b"]).id, 2.0)
     with capture_logs() as logs:
@@ -117,7 +120,7 @@ def trained(keeper: Keeper, seconds: float = 60.0) -> list[Any]:
 
 def test_labels_train_a_metric_that_is_promoted_by_the_rule(tmp_path: Path) -> None:
     one, keeper, models = kept(tmp_path, algorithm="kissme", retrain={"min_new_labels": 30})
-    keeper.begin()
+    keeper.begin({})
     labelled(one, keeper, 14, 15)
     assert not step(keeper)
     assert keeper._job is None  # one label is missing
@@ -139,7 +142,7 @@ def test_labels_train_a_metric_that_is_promoted_by_the_rule(tmp_path: Path) -> N
 def test_what_is_not_better_stays_a_candidate(tmp_path: Path) -> None:
     settings = {"retrain": {"min_new_labels": 30}, "promote": {"by": 0.9}}
     one, keeper, models = kept(tmp_path, algorithm="kissme", **settings)
-    keeper.begin()
+    keeper.begin({})
     labelled(one, keeper, 15, 15)
     logs = trained(keeper)
     assert logs[-1]["verdict"].startswith("not promoted")
@@ -150,7 +153,7 @@ def test_what_is_not_better_stays_a_candidate(tmp_path: Path) -> None:
 @pytest.mark.parametrize("retrain", [{"time_limit": "1ms"}, {"memory_mb": 400}], ids=["no time", "no memory"])
 def test_a_learner_that_fails_is_told_and_changes_nothing(tmp_path: Path, retrain: dict[str, Any]) -> None:
     one, keeper, models = kept(tmp_path, algorithm="itml", retrain={"min_new_labels": 30, **retrain})
-    keeper.begin()
+    keeper.begin({})
     labelled(one, keeper, 15, 15)
     logs = trained(keeper)
     assert logs[-1]["event"] == "metric_not_learned"
@@ -161,7 +164,7 @@ def test_a_learner_that_fails_is_told_and_changes_nothing(tmp_path: Path, retrai
 
 def test_a_training_is_ended_with_the_daemon(tmp_path: Path) -> None:
     one, keeper, _ = kept(tmp_path, algorithm="lmnn", retrain={"min_new_labels": 30})
-    keeper.begin()
+    keeper.begin({})
     labelled(one, keeper, 15, 15)
     step(keeper)
     assert keeper._job is not None
@@ -209,7 +212,7 @@ def test_the_labels_of_a_file_train_the_first_metric(tmp_path: Path) -> None:
         ["flow", "pressure"], distance="learned", metric={"algorithm": "kissme", "labels": str(labels)}
     )
     keeper = Keeper(one, Models(tmp_path / "models"), lambda: 1.0)
-    keeper.begin()
+    keeper.begin({})
     logs = trained(keeper)
     assert logs[0]["event"] == "metric_learned"
     assert one.metric is not None
@@ -248,7 +251,7 @@ def test_models_by_key_are_learned_from_by_their_deviations(tmp_path: Path) -> N
     keyed = one.settings.model_copy(update={"key": "{pump}"})
     one = Pipeline("plant", keyed)
     keeper = Keeper(one, Models(tmp_path / "models"), lambda: 1.0)
-    keeper.begin()
+    keeper.begin({})
     rng = np.random.default_rng(0)
     key = rng.choice(np.array(["small", "large"], object), 2000)
     X = rng.normal(size=(2000, D)) + np.where(key == "large", 1000.0, 0.0)[:, None]
@@ -264,3 +267,36 @@ def test_models_by_key_are_learned_from_by_their_deviations(tmp_path: Path) -> N
     assert one.metric is not None
     assert np.abs(one.metric.mean).max() < 5.0
     assert one.metric.M[2, 2] > 3 * one.metric.M[0, 0]
+
+
+def test_a_restart_does_not_train_again_nor_undo_a_rollback(tmp_path: Path) -> None:
+    one, keeper, models = kept(tmp_path, algorithm="kissme", retrain={"min_new_labels": 30})
+    keeper.begin({})
+    labelled(one, keeper, 15, 15)
+    trained(keeper)
+    meta = keeper.changed()
+    assert set(meta) == {"metric", "trained"}
+    keeper.stored()
+    assert keeper.changed() == {}
+    models.rollback()
+    assert step(keeper)
+    assert one.metric is None  # there was none before it
+    for stored, trains in ((meta, False), ({}, True)):
+        again = Keeper(one, models, lambda: 1.0)
+        again.begin(stored)
+        step(again)
+        assert (again._job is not None) == trains  # the control: a keeper that remembers nothing does
+        again.stop()
+
+
+def test_classes_of_other_features_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, names = rng.normal(size=(40, 2)), ["idle", "run"] * 20
+    for file, features in (("good.npz", ("flow", "pressure")), ("other.npz", ("a", "b"))):
+        classes = Classes.fit(X, names, features)
+        files.write(tmp_path / file, stored_classes.to_bytes(classes, held_out(X, names, features)))
+    check(load_config(config(tmp_path, {"classes": "good.npz"})))
+    with pytest.raises(ConfigError, match="classes of a, b; records have flow, pressure"):
+        check(load_config(config(tmp_path, {"classes": "other.npz"})))
+    with pytest.raises(ConfigError, match=r"none\.npz: cannot be read"):
+        check(load_config(config(tmp_path, {"classes": "none.npz"})))

@@ -63,7 +63,7 @@ def _check_histories(config: Config) -> None:
 
 
 def _check_metrics(config: Config) -> None:
-    if any(pipeline.detector.metric for pipeline in config.pipelines.values()):
+    if any(one.detector.metric or one.detector.classes for one in config.pipelines.values()):
         from detector.keeper import check  # noqa: PLC0415
 
         check(config)

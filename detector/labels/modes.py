@@ -225,8 +225,8 @@ class InSpace:
         self._modes = Modes(settings, d, at + self._space.extra)
         self.extra = self._space.extra + self._modes.extra
 
-    def use(self, metric: Metric, rows: Floats) -> None:
-        """Go over to the space of a metric; the modes of before mean nothing there, and are found anew."""
+    def use(self, metric: Metric | None, rows: Floats) -> None:
+        """Go over to another space; the modes of before mean nothing there, and are found anew."""
         self._space.use(metric)
         rows[:, self._at : self._at + self.extra] = np.nan
 

@@ -41,8 +41,11 @@ class Space:
         self._root: Floats | None = None
         self._mean, self._scale = np.zeros(d), np.ones(d)
 
-    def use(self, metric: Metric) -> None:
+    def use(self, metric: Metric | None) -> None:
         """Take the metric's space from now on; the root of M has as many coordinates whatever its rank."""
+        if metric is None:
+            self._root = None
+            return
         values, vectors = np.linalg.eigh(metric.M)
         self._root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
         self._mean, self._scale = metric.mean, metric.scale
