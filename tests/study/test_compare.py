@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 from detector.errors import KyoriError
+from detector.metric import archive
 from detector.metric.distances import DISTANCES
-from detector.settings import Reference
+from detector.registry import load_config
+from detector.settings import Metric, Reference
 from detector.study.compare import candidates
 from detector.study.history import Choice, load
+from detector.training import files
+from tests.models import metric_of
 from tests.study.help import FAULTS, START, faulty, run, run_json, write_config, write_csv
 
 
@@ -32,6 +36,23 @@ def test_there_is_a_row_for_every_distance(found: dict) -> None:
     assert names[0] == "as it is"
     tried = {name.removeprefix("distance: ").partition(":")[0] for name in names[1:]}
     assert tried >= set(DISTANCES) - {"mahalanobis", "learned"}  # there is no metric
+
+
+def test_a_metric_of_the_configuration_is_tried_as_a_distance(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", *faulty())
+    config = write_config(tmp_path / "config.yaml")
+    before = {row["name"] for row in run_json("compare", file, "--config", config)["settings"]}
+    settings = load_config(config).pipelines
+    (pipeline,) = settings.values()
+    names = [feature.name for feature in pipeline.record.features]
+    metric = tmp_path / "metric.npz"
+    files.write(metric, archive.to_bytes(metric_of(names)))
+    base = pipeline.model_copy(
+        update={"detector": pipeline.detector.model_copy(update={"metric": Metric(file=str(metric))})}
+    )
+    with_metric = {name for name, _ in candidates(base)}
+    assert with_metric - {name for name, _ in candidates(pipeline)} == {"distance: learned"}
+    assert "distance: learned" not in before
 
 
 def test_there_is_a_row_for_every_reference_that_needs_no_values(found: dict) -> None:
