@@ -23,7 +23,9 @@ from detector.dbfile import explained
 from detector.errors import CorruptState
 from detector.failpoints import failpoint
 
-Kind = Literal["position", "row", "second", "vector", "label", "decider", "meta", "alert", "sink", "store"]
+Kind = Literal[
+    "position", "row", "second", "vector", "label", "decider", "average", "meta", "alert", "sink", "store"
+]
 
 _TABLE = (
     "CREATE TABLE entry (kind TEXT NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, "

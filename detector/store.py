@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _NO_ENTRIES: Mapping[tuple[str, str], bytes | None] = MappingProxyType({})
-MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider")
+MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average")
 """What belongs to one schema: models, those of a second score, and the vectors of alerts and labels."""
 
 _SEQ = struct.Struct(">Q")

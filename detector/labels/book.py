@@ -213,7 +213,7 @@ class Book:
         self.labels[about] = given
         self._changed.add(("label", about))
         self._decide(known.key, by)
-        self._changed.add(("decider", known.key))
+        self._changed |= {("decider", known.key), ("average", known.key)}
         return given
 
     def _decide(self, key: str, by: Measure) -> None:
@@ -247,7 +247,8 @@ class Book:
                 F = judged(X[here], by.average, by.mean, by.reach, by.steps)
                 bias[here, 0] = deciders.verdict.factor(F)
                 bias[here, 1] = deciders.gate.factor(F)
-                self._changed.add(("decider", key(slot)))
+                if by.steps > 1.0:
+                    self._changed.add(("average", key(slot)))
         return bias
 
     def fault(self, key: str, x: Floats) -> str:
@@ -261,8 +262,10 @@ class Book:
 
     def entries(self) -> Entries:
         """Return what changed since the last call."""
-        of: dict[str, Mapping[str, Remembered | Labelled | _Deciders]]
-        of = {"vector": self.alerts, "label": self.labels, "decider": self._deciders}
+        of: dict[str, Mapping[str, Remembered | Labelled | Measure | Floats]]
+        of = {"vector": self.alerts, "label": self.labels}
+        of["decider"] = {key: deciders.by for key, deciders in self._deciders.items()}
+        of["average"] = {key: deciders.by.average for key, deciders in self._deciders.items()}
         changed = sorted(self._changed)
         self._changed.clear()
         return {(kind, name): _encoded(of[kind].get(name)) for kind, name in changed}
@@ -287,9 +290,10 @@ class Book:
         self._numbers = max(numbers, default=0)
         for key, data in saved.get("decider", {}).items():
             arrays, meta = codec.decode(data)
-            mean, white, reach, average = (
-                np.asarray(arrays[name], np.float64) for name in ("mean", "whitening", "reach", "average")
+            mean, white, reach = (
+                np.asarray(arrays[name], np.float64) for name in ("mean", "whitening", "reach")
             )
+            average = np.asarray(codec.decode(saved["average"][key])[0]["average"], np.float64)
             self._decide(key, Measure(mean, white, reach, float(meta["steps"]), average))
 
 
@@ -297,13 +301,14 @@ def _rows(of: Sequence[Labelled], d: int) -> Floats:
     return np.vstack([np.empty((0, d)), *(one.X for one in of)])
 
 
-def _encoded(what: Remembered | Labelled | _Deciders | None) -> bytes | None:
+def _encoded(what: Remembered | Labelled | Measure | Floats | None) -> bytes | None:
     if what is None:
         return None
-    if isinstance(what, _Deciders):
-        by = what.by
-        arrays = {"mean": by.mean, "whitening": by.whitening, "reach": by.reach, "average": by.average}
-        return codec.encode(arrays, {"steps": by.steps})
+    if isinstance(what, np.ndarray):
+        return codec.encode({"average": what}, {})
+    if isinstance(what, Measure):
+        arrays = {"mean": what.mean, "whitening": what.whitening, "reach": what.reach}
+        return codec.encode(arrays, {"steps": what.steps})
     meta: dict[str, str | int | float] = {"key": what.key, "level": what.level, "number": what.number}
     if isinstance(what, Labelled):
         meta |= {"label": what.label, "name": what.name}
