@@ -217,7 +217,10 @@ def run(  # type: ignore[no-untyped-def]
         row[CLOCK] = clock[i]
         row[SEEN] += 1.0
         gated = score * factor * bias[i, 1] >= limit
-        learned = decide(row, gated, warm, plan.mode, plan.accept) and moments.learnable(x, q, d)
+        learned = decide(row, gated, warm, plan.mode, plan.accept)
+        if learned:  # what the metric does not look at must fit the factor, too
+            charts.whiten(chart, d, at, known, v, z, precision, least, usable)
+            learned = moments.learnable(x, max(q, charts.square(chart, z, precision, 0, known)), d)
         if known > 0 and chart[LEARNED] >= 2 * moments.young_until(d):
             seen = score * factor * max(bias[i, 0], 1.0)
             excess.observe(tail, rule, widen, seen, clock[i], warm, chart[WEIGHT], patience)

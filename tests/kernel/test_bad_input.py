@@ -64,6 +64,16 @@ def test_awful_numbers(distance: str, X: np.ndarray, learn: str, warmup: int) ->
 
 
 @every
+def test_what_a_distance_does_not_see_fits_the_factor_all_the_same(distance: str) -> None:
+    """Found by chance: D² of the metric was small enough to learn from, the factor's deviations were not."""
+    X = np.full((39, 4), 2.0**64)
+    X[0, 0], X[1, 1], X[-2, 0] = 5e-324, -1e100, -1e100
+    one = One(4, distance=distance, learn_from="all", warmup=5, memory=30)
+    assert_scores(one.run(X).score)
+    assert_sound(one)
+
+
+@every
 @settings(max_examples=100, deadline=None)
 @given(X=arrays(np.float64, (40, 3), elements=st.sampled_from(AWFUL + BEYOND)))
 def test_beyond_all_bounds(distance: str, X: np.ndarray) -> None:
