@@ -96,6 +96,26 @@ SECTIONS = (
         "Drift",
         "The test alone is enough: `drift: adwin`. See [Scores that drift](detector.md#scores-that-drift).",
     ),
+    (
+        "pipelines.NAME.detector.metric",
+        "Metric",
+        "The learned transform; a file alone is enough: `metric: a.npz`. See [Learned metrics](metric.md).",
+    ),
+    (
+        "pipelines.NAME.detector.metric.retrain",
+        "Retrain",
+        "When labels train a candidate, and what it may take.",
+    ),
+    (
+        "pipelines.NAME.detector.metric.promote",
+        "Promote",
+        "When a candidate takes the place of the metric in force.",
+    ),
+    (
+        "pipelines.NAME.detector.modes",
+        "Modes",
+        "A number alone, `3`, is that of the modes. See [Operating modes](classes.md).",
+    ),
     ("pipelines.NAME.detector.covariance", "Covariance", "How the covariance is kept well-behaved."),
     ("pipelines.NAME.detector.threshold", "Threshold", "From which distance on a record is an anomaly."),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from detector.config.load import load, load_text
+from detector.config.schema import json_schema
 from detector.registry import DISTANCES, sink_options, source_options
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +36,14 @@ def blocks() -> list[object]:
 def test_configuration_page_is_up_to_date() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["page"]()
     assert (ROOT / "docs" / "configuration.md").read_text() == made, "run: python docs/make_reference.py"
+
+
+def test_every_map_of_a_pipeline_has_a_section() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
+    named = {name for _, name, _ in page["SECTIONS"]}
+    schema = json_schema(source_options(), sink_options(), DISTANCES)
+    maps = [name for name, one in schema["$defs"].items() if "properties" in json.dumps(one)]
+    assert [name for name in maps if not name.endswith("Options") and name not in named | {"Tls"}] == []
 
 
 @pytest.mark.parametrize("block", blocks())
