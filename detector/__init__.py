@@ -21,15 +21,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from detector.contracts import Alert, Batch
     from detector.estimators.river_api import RiverDetector
+    from detector.estimators.river_metric import OnlineMetric
     from detector.estimators.sklearn_api import MahalanobisDetector
     from detector.pipeline import Pipeline
 
-__all__ = ["Alert", "Batch", "MahalanobisDetector", "Pipeline", "RiverDetector"]
+__all__ = ["Alert", "Batch", "MahalanobisDetector", "OnlineMetric", "Pipeline", "RiverDetector"]
 
 _PLACES = {
     "Alert": "detector.contracts",
     "Batch": "detector.contracts",
     "MahalanobisDetector": "detector.estimators.sklearn_api",
+    "OnlineMetric": "detector.estimators.river_metric",
     "Pipeline": "detector.pipeline",
     "RiverDetector": "detector.estimators.river_api",
 }
