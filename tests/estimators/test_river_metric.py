@@ -130,6 +130,8 @@ def test_memory_does_not_grow() -> None:
     assert sizes[-1] <= sizes[100] + 64
 
 
-@pytest.mark.parametrize("check", river.checks.yield_checks(OnlineMetric()), ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check", list(river.checks.yield_checks(OnlineMetric())), ids=lambda check: check.__name__
+)
 def test_rivers_checks(check: Any) -> None:
     check(OnlineMetric())
