@@ -29,6 +29,7 @@ def moments(chart: Floats, d: int, *, full: bool) -> Moments:
         Whether it has a triangle, or the columns' own scatter only.
     """
     mean = chart[VECTORS : VECTORS + d] + chart[VECTORS + d : VECTORS + 2 * d]
+    mean = np.where(np.isnan(mean), 0.0, mean)  # a column that never had a value
     at, count = VECTORS + 4 * d, chart[VECTORS + 3 * d : VECTORS + 4 * d]
     if not full:
         variance = chart[at : at + d] / np.maximum(count, 1.0)

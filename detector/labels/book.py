@@ -57,7 +57,7 @@ class Remembered:
     stride, count : int
         Every which anomaly is kept, and how many there were.
     number : int
-        The how manieth alert it is.
+        Its place among all alerts and labels, from 1.
     """
 
     key: str
@@ -95,7 +95,7 @@ class Labelled:
     level : float
         The highest level that they had.
     number : int
-        The how manieth label it is.
+        Its place among all alerts and labels, from 1.
     """
 
     label: str

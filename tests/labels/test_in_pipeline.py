@@ -139,6 +139,19 @@ def test_a_record_can_be_labelled_by_its_values() -> None:
         one.label("wrong", "false", values={"flow": 1.0})
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_feature_that_never_comes_does_no_harm(mode: str) -> None:
+    X, _, leaks = stream(3000)
+    X[:, 3] = np.nan
+    one = pipeline(mode=mode)
+    alarms = opened(run(one, X, 0, 1400), leaks)
+    assert one.label(alarms[0].id, "real", "leak") is not None
+    X[2000:, 3] = 5.0  # and then it does
+    scores = one.process(batch(X[1400:])).scores
+    assert np.isfinite(scores.score).all()
+    assert np.isfinite(scores.level).all()
+
+
 def test_a_restart_with_labels_changes_nothing() -> None:
     whole = messy(1)
 
