@@ -121,7 +121,7 @@ class Keeper:
         self._pipeline, self._models, self._clock = pipeline, models, clock
         self._usual: deque[tuple[str, Floats]] = deque(maxlen=_USUAL)
         self._job: Job | None = None
-        self._trained, self._trained_at = 0, -np.inf
+        self._trained, self._training, self._trained_at = 0, 0, -np.inf  # newest label of each
         self._looked = -np.inf
         self._said = ""
         self._kept: dict[str, str] = {}
@@ -213,7 +213,7 @@ class Keeper:
         if self._job is not None:
             outcome = self._job.poll()
             if outcome is not None:
-                self._job = None
+                self._job, self._trained = None, max(self._trained, self._training)
                 self._end(outcome)
             return
         retrain, labels = self._settings.retrain, self._pipeline.book.labels
@@ -221,7 +221,7 @@ class Keeper:
         fresh = sum(one.number > self._trained for one in labels.values())
         waited = retrain.every is None or self._clock() - self._trained_at >= retrain.every
         if self._settings.algorithm is not None and fresh >= retrain.min_new_labels and waited:
-            self._trained = newest
+            self._training = newest
             self._start(*self._examples())
 
     def _examples(self) -> tuple[Floats, NDArray[np.int64]]:

@@ -162,8 +162,8 @@ def test_a_learner_that_fails_is_told_and_changes_nothing(tmp_path: Path, retrai
     assert one.process(batch(np.full((1, D), 50.0))).metric == ""
 
 
-def test_a_training_is_ended_with_the_daemon(tmp_path: Path) -> None:
-    one, keeper, _ = kept(tmp_path, algorithm="lmnn", retrain={"min_new_labels": 30})
+def test_a_training_is_ended_with_the_daemon_and_begins_anew_with_the_next(tmp_path: Path) -> None:
+    one, keeper, models = kept(tmp_path, algorithm="lmnn", retrain={"min_new_labels": 30})
     keeper.begin({})
     labelled(one, keeper, 15, 15)
     step(keeper)
@@ -174,6 +174,11 @@ def test_a_training_is_ended_with_the_daemon(tmp_path: Path) -> None:
     while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
         assert time.monotonic() < until
         time.sleep(0.05)
+    again = Keeper(one, models, lambda: 1.0)
+    again.begin(keeper.changed())
+    step(again)
+    assert again._job is not None
+    again.stop()
 
 
 def labelled_csv(path: Path, n: int = 300) -> Path:
