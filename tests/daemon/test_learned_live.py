@@ -164,14 +164,12 @@ def test_ten_labels_change_the_detector_while_messages_flow(
     levels = watched.levels
     assert not np.isnan(levels[first - 500 :]).any()  # no silence, as after a start
     calm = (np.arange(len(levels)) - START) % EVERY >= 2 * LENGTH
-    before, since = (
-        np.median(part[ok])
-        for part, ok in (
-            (levels[first - 800 : first], calm[first - 800 : first]),
-            (levels[first:], calm[first:]),
-        )
-    )
-    assert 0.6 < since / before < 1.6  # what is calm keeps its level
+    before, since = levels[first - 800 : first], levels[first:]
+    far = [
+        np.quantile(part[ok], 0.98)
+        for part, ok in ((before, calm[first - 800 : first]), (since, calm[first:]))
+    ]
+    assert 0.5 < far[1] / far[0] < 2.0  # the farthest of what is calm keep their level
     assert (levels[first:][calm[first:]] >= 1.0).mean() < 0.01
 
 
