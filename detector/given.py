@@ -89,7 +89,8 @@ class Given:
         end: dict[str, object] = {"label": self.label, "class": self.name, "pipeline": self.pipeline}
         end |= {"given": self.given, "by": self.by}
         record = {"key": self.key, "values": dict(self.values)}
-        return json.dumps(record | end if self.values else {"alert": self.alert} | end, allow_nan=False)
+        alert = {"alert": self.alert} | ({"key": self.key} if self.key else {})
+        return json.dumps((record if self.values else alert) | end, allow_nan=False)
 
 
 def parse(line: str | bytes) -> Given:

@@ -153,6 +153,12 @@ def test_anything_is_a_label_or_refused(text: str | bytes) -> None:
         assert parse(found.to_json()) == found
 
 
+def test_a_key_beside_an_alert_is_kept() -> None:
+    found = parse('{"alert": "2f8a", "key": "north", "label": "real"}')
+    assert parse(found.to_json()) == found
+    assert found.key == "north"
+
+
 # --- the file
 
 
