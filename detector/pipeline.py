@@ -2,14 +2,15 @@
 
 ::
 
-                                        labels ─ Book.weigh ─┐
+                                      labels ─ Book.weigh ─┐
     columns ─ Vector.read ─▶ X ─ Pool.slots ─▶ rows ─ Model.run ─▶ scores ─ follow ─▶ events ─▶ alerts
                                                 │                 ├─ Moves: groups and models that moved ─┤
                                                 │                 ├─ ScoreDrift: scores that drift ───────┤
                                                 ├─ Watch: values that do not move, keys that fall silent ─┘
                                                 ├─ Shadow: a second score, which decides nothing
-                                                └─ InSpace: operating modes
+                                                └─ InSpace: operating modes; Classes: the nearest class
 
+`Telling` makes the alerts of the events, and notes in the book what they were about.
 `Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, that of a
 plain distance, or `learned`, where a metric stands between record and distance (`Pipeline.use`).
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
