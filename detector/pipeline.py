@@ -14,7 +14,8 @@
 `Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, that of a
 plain distance, or `learned`, where a metric stands between record and distance (`Pipeline.use`).
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
-(`detector.row`). Here is no clock, no I/O and no chance: the same records give the same alerts, however
+(`detector.row`), but for alerts and labels, which the book keeps, and the rows of the second score, which
+are its own. Here is no clock, no I/O and no chance: the same records give the same alerts, however
 they are cut into batches.
 """
 
