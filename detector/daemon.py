@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
@@ -188,6 +189,6 @@ class Daemon:
             progress = worker.progress
             log.info(
                 "stopped", pipeline=name, records=progress.records, refused=progress.refused,
-                redeliveries=progress.skipped, alerts=progress.alerts,
+                redeliveries=progress.skipped, alerts=progress.alerts, ever=asdict(worker.counts),
             )  # fmt: skip
         self._state_dir.close()

@@ -155,6 +155,11 @@ class Pipeline:
         return hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
 
     @property
+    def seen(self) -> int:
+        """Records that the models in memory have judged, over all keys."""
+        return int(self.pool.rows[: len(self.pool), row.SEEN].sum())
+
+    @property
     def metric_id(self) -> str:
         """Identifies the learned metric in force; "" = none."""
         return self.metric.id if self.metric is not None else ""

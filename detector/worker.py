@@ -17,6 +17,7 @@ import structlog
 
 from detector import codec
 from detector.contracts import Alert, Batch, Floats, Source
+from detector.counts import Counts
 from detector.courier import Courier
 from detector.errors import EndOfInput, StateError
 from detector.failpoints import failpoint
@@ -96,6 +97,7 @@ class Worker(threading.Thread):
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
         self.progress = Progress()
+        self.counts = Counts()
         self.ready = threading.Event()
         self.finite_ended = threading.Event()
         self.failure: BaseException | None = None
@@ -167,6 +169,7 @@ class Worker(threading.Thread):
         else:
             rows = self._take_up(saved)
             log.info("state_loaded", pipeline=pipeline.name, keys=len(rows))
+        self.counts = Counts.from_bytes(saved.meta.get("counts", b""))
         if self._keeper is not None:
             self._keeper.begin(saved.meta)
         if self._feedback is not None:
@@ -174,6 +177,7 @@ class Worker(threading.Thread):
         if self._history is not None and rows:
             log.info("history_not_read", pipeline=pipeline.name, reason="there are saved models")
         elif self._history is not None and self._history.learn(pipeline, self._halt.is_set):
+            self.counts.history = pipeline.seen
             self._commit(always=True)
         for name, source in self._sources.items():
             source.open(saved.positions.get(name, b""))
@@ -227,6 +231,12 @@ class Worker(threading.Thread):
         waiting.tokens.append((source, batch.token))
         rejected = [*batch.rejected, *result.rejected]
         self._refused.note(rejected, result.faults)
+        self.counts.add(
+            received=len(batch) + len(batch.rejected) + batch.skipped,
+            scored=len(result.used),
+            rejected=len(rejected),
+            redelivered=batch.skipped,
+        )
         progress.records += len(result.used)
         progress.refused += len(rejected)
         progress.skipped += batch.skipped
@@ -279,7 +289,7 @@ class Worker(threading.Thread):
         state, schema = self.pipeline.state(), bytes.fromhex(self.pipeline.schema)
         waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
         waiting.entries |= state.entries
-        meta = {"open_alerts": state.open_alerts}
+        meta = {"open_alerts": state.open_alerts, "counts": self.counts.to_bytes()}
         if self._keeper is not None:
             meta |= self._keeper.changed()
         delay = 0.5
