@@ -189,6 +189,7 @@ class Daemon:
             progress = worker.progress
             log.info(
                 "stopped", pipeline=name, records=progress.records, refused=progress.refused,
-                redeliveries=progress.skipped, alerts=progress.alerts, ever=asdict(worker.counts),
+                redeliveries=progress.skipped, alerts=progress.alerts, models_evicted=progress.evicted,
+                models_fetched=progress.fetched, ever=asdict(worker.counts),
             )  # fmt: skip
         self._state_dir.close()

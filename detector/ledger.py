@@ -34,6 +34,7 @@ _TABLE = (
 _PUT = "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)"
 _GET = "SELECT value, checksum FROM entry WHERE kind = ? AND name = ?"
 _SCAN = "SELECT name, value, checksum FROM entry WHERE kind = ? AND name >= ? ORDER BY name LIMIT ?"
+_COUNT = "SELECT count(*) FROM entry WHERE kind = ?"
 _OLD = "SELECT checksum FROM entry WHERE kind = ? AND name = ?"
 
 _HEAD = ("head", b"")
@@ -95,7 +96,7 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
-        """Open a file that is there; `contents` then tells whether what it holds is sound.
+        """Open a file that is there; `check` then tells whether what it holds is sound.
 
         Raises
         ------
@@ -116,20 +117,23 @@ class Ledger:
                 raise
             return cls(path, connection)
 
-    def contents(self) -> dict[str, dict[bytes, bytes]]:
-        """Return every value, by kind and name, after checking each one and all of them together."""
-        found: dict[str, dict[bytes, bytes]] = {}
+    def check(self) -> None:
+        """Look at every value, and at all of them together; one after the other, as there may be many."""
         total = 0
         with explained(self.path, "read"):
             head_total = self._head_total()
             for kind, name, value, seal in self._connection.execute("SELECT * FROM entry"):
-                checked = _check(self.path, kind, name, value, seal)
+                _check(self.path, kind, name, value, seal)
                 if (kind, name) != _HEAD:
-                    found.setdefault(kind, {})[name] = checked
                     total += _number(seal)
         if total % _MODULUS != head_total:
             raise CorruptState(f"{self.path} is damaged: what it holds is not what was last committed")
-        return found
+
+    def count(self, kind: Kind) -> int:
+        """Return how many values of a kind there are."""
+        with explained(self.path, "read"):
+            number: int = self._connection.execute(_COUNT, (kind,)).fetchone()[0]
+            return number
 
     def get(self, kind: Kind, name: bytes) -> bytes | None:
         """Return one value, or None."""

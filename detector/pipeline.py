@@ -95,14 +95,14 @@ class Pipeline:
         at += self._modes.extra if self._modes else 0
         fresh = self.model.fresh(at - self._extra)
         fresh[self._extra :] = np.nan
-        self.pool = Pool(fresh, settings.limits.max_keys)
+        self.pool = Pool(fresh, settings.most_keys)
         self.metric: Metric | None = None
         self.classes: Classes | None = None
         self.book = Book()
         self._unused: Entries = {}
         detector = settings.detector
         self._second = (
-            Shadow(detector, len(self.vector), settings.limits.max_keys)
+            Shadow(detector, len(self.vector), settings.most_keys)
             if detector.metric is not None and not detector.by_metric
             else None
         )
@@ -348,8 +348,8 @@ class Pipeline:
                 detail = f"{missing[i]:.0%} of the features are missing, more than missing.max_share"
                 out.append(Rejected(i, "too_many_missing", detail, where))
             else:
-                limit = self.settings.limits.max_keys
-                detail = f"there are {limit} keys already; raise limits.max_keys to follow more"
+                most, limit = self.settings.most_keys, self.settings.limit
+                detail = f"there are {most} keys already; raise limits.{limit} to follow more"
                 out.append(Rejected(i, "too_many_keys", detail, where))
         return out
 

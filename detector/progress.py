@@ -20,6 +20,8 @@ class Progress:
         Episodes opened, and records beyond the threshold.
     second_anomalies : int
         Records beyond the threshold of the second score, if there is one.
+    evicted, fetched : int
+        Models that left the memory, and that came back.
     open_alerts : int
         Episodes open now.
     levels : deque of float
@@ -34,6 +36,8 @@ class Progress:
     alerts: int = 0
     anomalies: int = 0
     second_anomalies: int = 0
+    evicted: int = 0
+    fetched: int = 0
     open_alerts: int = 0
     levels: deque[float] = field(default_factory=lambda: deque(maxlen=512))
     last_alert: Alert | None = None

@@ -32,14 +32,14 @@ class Shadow:
         Those of the first score; distance and mode are its own.
     d : int
         Number of columns.
-    max_keys : int
+    most : int
         Models at most.
     """
 
-    def __init__(self, settings: Detector, d: int, max_keys: int) -> None:
+    def __init__(self, settings: Detector, d: int, most: int) -> None:
         own = {"distance": "learned", "mode": "plain", "shift": Shift(), "watch": Watch(), "drift": None}
         self.model = Model(settings.model_copy(update=own), d)
-        self.pool = Pool(self.model.fresh(), max_keys)
+        self.pool = Pool(self.model.fresh(), most)
         self._unused: set[tuple[str, str]] = set()
 
     def use(self, metric: Metric | None) -> None:

@@ -72,10 +72,9 @@ class Store:
         Where a damaged file was moved at `open`; None: it was sound, or there was none.
     """
 
-    def __init__(self, ledger: Ledger, saved: Saved, quarantined: Path | None) -> None:
+    def __init__(self, ledger: Ledger, quarantined: Path | None) -> None:
         self.quarantined = quarantined
         self._ledger = ledger
-        self._saved: Saved | None = saved
         self._lock = threading.Lock()
         self._open = True
 
@@ -99,20 +98,34 @@ class Store:
         if found:
             try:
                 ledger = Ledger.open(path)
-                return cls(ledger, _read(ledger), None)
+                _check(ledger)
+                return cls(ledger, None)
             except CorruptState as damage:
                 quarantined = _set_aside(path, str(damage))
         elif leftovers:
             quarantined = _set_aside(path, f"{path} is gone, but not its -wal or -journal")
         ledger = Ledger.create(path, [("store", b"schema", _name(schema)), ("store", b"last", _SEQ.pack(0))])
-        return cls(ledger, Saved(schema), quarantined)
+        return cls(ledger, quarantined)
 
-    def load(self) -> Saved:
-        """Return what the last commit left."""
+    def load(self, *, rows: bool = True) -> Saved:
+        """Return what the last commit left; the models too, or `fetch` has them."""
+        kinds: tuple[Kind, ...] = ("position", "meta", *(MODEL_KINDS if rows else MODEL_KINDS[1:]))
         with self._lock:
-            # What `open` has read is handed out, not kept: it may be large.
-            saved, self._saved = self._saved, None
-            return saved or _saved(self._ledger.contents())
+            found = {kind: {_text(name): value for name, value in self._ledger.scan(kind)} for kind in kinds}
+            schema = _text(self._ledger.get("store", b"schema") or b"")
+        positions, meta, models = found.pop("position"), found.pop("meta"), found.pop("row", {})
+        return Saved(schema, positions, models, meta, {str(kind): of for kind, of in found.items() if of})
+
+    def models(self) -> int:
+        """Return how many models are stored."""
+        with self._lock:
+            return self._ledger.count("row")
+
+    def fetch(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the models of those of these keys that have one."""
+        with self._lock:
+            found = ((key, self._ledger.get("row", _name(key))) for key in keys)
+            return {key: row for key, row in found if row is not None}
 
     def commit(
         self,
@@ -140,18 +153,16 @@ class Store:
         """
         texts = [alert.to_json().encode() for alert in alerts]
         failpoint("before_commit")
-        with self._lock:
-            self._saved = None
-            with self._ledger.change() as change:
-                for name, value in positions.items():
-                    change.put("position", _name(name), value)
-                for name, value in rows.items():
-                    change.put("row", _name(name), value)
-                for name, value in meta.items():
-                    change.put("meta", _name(name), value)
-                for (kind, name), entry in entries.items():
-                    _renew(change, cast("Kind", kind), _name(name), entry)
-                self._post(change, texts)
+        with self._lock, self._ledger.change() as change:
+            for name, value in positions.items():
+                change.put("position", _name(name), value)
+            for name, value in rows.items():
+                change.put("row", _name(name), value)
+            for name, value in meta.items():
+                change.put("meta", _name(name), value)
+            for (kind, name), entry in entries.items():
+                _renew(change, cast("Kind", kind), _name(name), entry)
+            self._post(change, texts)
         failpoint("after_commit")
 
     def _post(self, change: Change, texts: Sequence[bytes]) -> None:
@@ -166,12 +177,10 @@ class Store:
 
     def adopt(self, schema: str) -> None:
         """Drop every model and vector, which belonged to another schema, and take this one."""
-        with self._lock:
-            self._saved = None
-            with self._ledger.change() as change:
-                for kind in MODEL_KINDS:
-                    change.drop(kind)
-                change.put("store", b"schema", _name(schema))
+        with self._lock, self._ledger.change() as change:
+            for kind in MODEL_KINDS:
+                change.drop(kind)
+            change.put("store", b"schema", _name(schema))
 
     def register(self, sinks: Sequence[str]) -> None:
         """Make these the sinks, from now on.
@@ -220,7 +229,7 @@ class Store:
         with self._lock:
             if not self._open:
                 return
-            self._open, self._saved = False, None
+            self._open = False
             try:
                 self._ledger.close()
             except StateError as error:
@@ -247,24 +256,14 @@ class Store:
         change.drop("alert", last=_SEQ.pack(min(self._cursors().values(), default=self._last())))
 
 
-def _read(ledger: Ledger) -> Saved:
+def _check(ledger: Ledger) -> None:
     try:
-        return _saved(ledger.contents())
+        ledger.check()
+        if ledger.get("store", b"schema") is None:
+            raise CorruptState("the state file is sound, but has no schema in it")
     except BaseException:
         ledger.abandon()
         raise
-
-
-def _saved(contents: Mapping[str, Mapping[bytes, bytes]]) -> Saved:
-    schema = contents.get("store", {}).get(b"schema")
-    if schema is None:
-        raise CorruptState("the state file is sound, but has no schema in it")
-    positions, meta, rows, *entries = (
-        {_text(name): value for name, value in contents.get(kind, {}).items()}
-        for kind in ("position", "meta", *MODEL_KINDS)
-    )
-    known = {str(kind): found for kind, found in zip(MODEL_KINDS[1:], entries, strict=True) if found}
-    return Saved(_text(schema), positions, rows, meta, known)
 
 
 def _renew(change: Change, kind: Kind, name: bytes, value: bytes | None) -> None:

@@ -29,6 +29,8 @@ from detector.metric import archive
 from detector.pipeline import Pipeline
 from detector.progress import Progress
 from detector.refused import Refused
+from detector.result import Result
+from detector.shelf import Shelf
 from detector.store import Saved, Store
 
 log = structlog.get_logger()
@@ -110,6 +112,7 @@ class Worker(threading.Thread):
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
+        self._full = False
 
     @property
     def connected(self) -> bool:
@@ -156,8 +159,9 @@ class Worker(threading.Thread):
 
     def _restore(self) -> None:
         """Take up the saved state, and open the sources where it left them."""
-        pipeline, saved = self.pipeline, self._store.load()
-        rows: dict[str, Floats] = {}
+        pipeline = self.pipeline
+        evicts, limits = pipeline.settings.evicts, pipeline.settings.limits
+        saved = self._store.load(rows=not evicts)
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
             saved = replace(saved, meta={})
@@ -167,29 +171,30 @@ class Worker(threading.Thread):
                 remedy="features or distance changed: learning starts anew, sources go on where they were",
             )
         else:
-            rows = self._take_up(saved)
-            log.info("state_loaded", pipeline=pipeline.name, keys=len(rows))
+            self._take_up(saved)
+            log.info("state_loaded", pipeline=pipeline.name, keys=self._store.models())
         self.counts = Counts.from_bytes(saved.meta.get("counts", b""))
         if self._keeper is not None:
             self._keeper.begin(saved.meta)
         if self._feedback is not None:
             self._feedback.begin(saved.positions.get(FEEDBACK, b""))
-        if self._history is not None and rows:
+        if self._history is not None and self._store.models():
             log.info("history_not_read", pipeline=pipeline.name, reason="there are saved models")
         elif self._history is not None and self._history.learn(pipeline, self._halt.is_set):
             self.counts.history = pipeline.seen
             self._commit(always=True)
+        if evicts:
+            pipeline.pool.back(Shelf(self._store, pipeline), limits.max_keys)
         for name, source in self._sources.items():
             source.open(saved.positions.get(name, b""))
 
-    def _take_up(self, saved: Saved) -> dict[str, Floats]:
+    def _take_up(self, saved: Saved) -> None:
         """Restore the models, what is remembered of alerts, and the metric that the thresholds belong to."""
         pipeline, schema = self.pipeline, bytes.fromhex(self.pipeline.schema)
         rows = {key: codec.decode_row(data, schema, pipeline.width) for key, data in saved.rows.items()}
         metric = saved.meta.get("metric", b"") if self._keeper is not None else b""
         in_force = archive.from_bytes(metric) if metric else None
         pipeline.restore(rows, saved.meta.get("open_alerts", b""), entries=saved.entries, metric=in_force)
-        return rows
 
     def _listen(self) -> None:
         """Take the labels that have come, and another metric if one counts now; store what they changed."""
@@ -231,6 +236,7 @@ class Worker(threading.Thread):
         waiting.tokens.append((source, batch.token))
         rejected = [*batch.rejected, *result.rejected]
         self._refused.note(rejected, result.faults)
+        self._tell_full(result)
         self.counts.add(
             received=len(batch) + len(batch.rejected) + batch.skipped,
             scored=len(result.used),
@@ -240,6 +246,7 @@ class Worker(threading.Thread):
         progress.records += len(result.used)
         progress.refused += len(rejected)
         progress.skipped += batch.skipped
+        progress.evicted, progress.fetched = self.pipeline.pool.evicted, self.pipeline.pool.fetched
         progress.anomalies += int(result.scores.anomaly.sum())
         if result.second is not None:
             progress.second_anomalies += int(result.second.anomaly.sum())
@@ -247,6 +254,16 @@ class Worker(threading.Thread):
         self._tell(result.alerts)
         if len(batch) == _MOST_ROWS:  # there is more: who seems silent may only not have been read yet
             self._looked = -math.inf
+
+    def _tell_full(self, result: Result) -> None:
+        """Say once, and loudly, that keys find no place any more; `Refused` goes on counting."""
+        settings = self.pipeline.settings
+        if not self._full and any(one.reason == "too_many_keys" for one in result.rejected):
+            self._full = True
+            log.error(
+                "no_place_for_new_keys", pipeline=self.pipeline.name, models=settings.most_keys,
+                remedy=f"raise limits.{settings.limit}, or make fewer keys",
+            )  # fmt: skip
 
     def _tell(self, alerts: Sequence[Alert]) -> None:
         """Have alerts stored with the next commit."""

@@ -37,6 +37,7 @@ SAMPLES, STRIDE = 128, 8  # scores that tell what is usual, one of so many
 BLOCK = 32  # scores that make one mean
 RING = 256  # means kept
 MOST = 3.0  # standard deviations that a score may count at most
+_MOST_TESTS = 10_000  # detectors in memory
 _NORMAL_MAD = 1.4826  # standard deviation over median absolute deviation, of normal values
 
 _COUNT, _CENTRE, _SCALE, _SUM, _FILLED, _RING = 0, 1, 2, 3, 4, 5  # places; all NaN = nothing seen
@@ -69,7 +70,7 @@ class ScoreDrift:
     ) -> None:
         self._name, self._model, self._at, self._open = pipeline, model, at, open_alerts
         self._make = _maker(settings)
-        self._tests: dict[int, Any] = {}
+        self._tests: dict[str, Any] = {}  # of the keys that came last; a ring makes them anew
 
     def follow(
         self,
@@ -102,32 +103,34 @@ class ScoreDrift:
             if state[_SCALE] == 0.0:
                 if _learn_usual(state) and about in self._open:
                     yield i, notices.closed(self._open.pop(about), float(clock[i]), int(record[i]))
-            elif self._drifted(state, slot):
+            elif self._drifted(state, about[1]):
                 past, before, now = _parted(state)
                 alert = notices.score_drift(
                     self._name, about[1], self._model, float(clock[i]), int(record[i]),
                     int(record[i]) - BLOCK * past + 1, before, now,
                 )  # fmt: skip
                 state[:] = np.nan
-                del self._tests[slot]
+                del self._tests[about[1]]
                 self._open[about] = alert
                 yield i, alert
 
-    def _drifted(self, state: Floats, slot: int) -> bool:
+    def _drifted(self, state: Floats, key: str) -> bool:
         """Put the mean of a full block in the ring and tell the detector."""
         filled, mean = int(state[_FILLED]), state[_SUM] / BLOCK
         ring = state[_RING:]
         if filled == RING:
             ring[: RING // 2] = ring[RING // 2 :]
             filled = RING // 2
-            self._tests.pop(slot, None)
-        if slot not in self._tests:
-            self._tests[slot] = self._make()
+            self._tests.pop(key, None)
+        if key not in self._tests:
+            if len(self._tests) == _MOST_TESTS:
+                self._tests.clear()
+            self._tests[key] = self._make()
             for value in ring[:filled].tolist():
-                self._tests[slot].update(value)
+                self._tests[key].update(value)
         ring[filled], state[_FILLED], state[_SUM] = mean, filled + 1, 0.0
-        self._tests[slot].update(float(mean))
-        return bool(self._tests[slot].drift_detected)
+        self._tests[key].update(float(mean))
+        return bool(self._tests[key].drift_detected)
 
 
 def _maker(settings: Drift) -> Callable[[], Any]:

@@ -76,8 +76,16 @@ class Alerting(Settings):
 class Limits(Settings):
     """Bounds of a pipeline."""
 
-    max_keys: int = Field(
-        default=10_000, ge=1, description="models kept; records of further keys are refused"
+    max_keys: int = Field(default=10_000, ge=1, description="models in memory")
+    on_full: Literal["auto", "evict", "reject"] = Field(
+        default="auto",
+        description="when a key beyond max_keys comes; evict: the model not used for longest leaves the "
+        "memory, and is read from the state file when its key comes again; reject: the new key's records "
+        "are refused; auto = evict, but reject with record.stale_after or detector.metric, which look at "
+        "all models",
+    )
+    max_stored: int = Field(
+        default=1_000_000, ge=1, description="models in all with evict; records of further keys are refused"
     )
 
 
@@ -89,6 +97,44 @@ class Pipeline(Settings):
     detector: Detector = Field(default=Detector(), description="what is normal, and how far is too far")
     alert: Alerting = Field(default=Alerting(), description="from anomalies to alerts")
     limits: Limits = Field(default=Limits(), description="bounds of this pipeline")
+
+    @model_validator(mode="after")
+    def _may_evict(self) -> Pipeline:
+        """Refuse to evict where all models are looked at together."""
+        limits = self.limits
+        if limits.on_full == "evict" and self._at_once:
+            raise ValueError(
+                f"{self._at_once} looks at all models at once, so none can be evicted; "
+                "write limits.on_full: reject"
+            )
+        if self.evicts and limits.max_stored < limits.max_keys:
+            raise ValueError(
+                f"limits.max_stored {limits.max_stored} is below limits.max_keys {limits.max_keys}, but "
+                "those in memory count too; raise max_stored or lower max_keys"
+            )
+        return self
+
+    @property
+    def _at_once(self) -> str:
+        """What looks at all models at once; "" = nothing."""
+        if self.record.stale_after is not None:
+            return "record.stale_after"
+        return "detector.metric" if self.detector.metric is not None else ""
+
+    @property
+    def evicts(self) -> bool:
+        """Whether models may leave the memory while their keys are known."""
+        return self.limits.on_full == "evict" or (self.limits.on_full == "auto" and not self._at_once)
+
+    @property
+    def limit(self) -> Literal["max_stored", "max_keys"]:
+        """Which of the limits says how many keys may have a model."""
+        return "max_stored" if self.evicts else "max_keys"
+
+    @property
+    def most_keys(self) -> int:
+        """How many keys may have a model."""
+        return self.limits.max_stored if self.evicts else self.limits.max_keys
 
     @model_validator(mode="after")
     def _explains(self) -> Pipeline:

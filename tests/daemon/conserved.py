@@ -16,11 +16,11 @@ def counted(state: Path, pipeline: str = "p") -> tuple[Counts, int]:
     """Return the counts of a stopped daemon, and how many records its models say that they have judged."""
     ledger = Ledger.open(state / f"{pipeline}.db")
     try:
-        found = ledger.contents()
+        seen = [struct.unpack_from("<d", row, _HEAD + _PLACE * SEEN)[0] for _, row in ledger.scan("row")]
+        counts = Counts.from_bytes(ledger.get("meta", b"counts") or b"")
     finally:
         ledger.close()
-    seen = [struct.unpack_from("<d", row, _HEAD + _PLACE * SEEN)[0] for row in found.get("row", {}).values()]
-    return Counts.from_bytes(found.get("meta", {}).get(b"counts", b"")), int(sum(seen))
+    return counts, int(sum(seen))
 
 
 def assert_conserved(state: Path, pipeline: str = "p", *, received: int | None = None) -> Counts:

@@ -32,7 +32,9 @@ HOSTILE = [
 def test_log_lines_stay_whole_with_hostile_topics_keys_and_payloads(tmp_path, broker):
     source = {"type": "mqtt", "url": broker.url, "client_id": "kyori-in", "topics": {"s/+site": 1}}
     file = {"dead_letter": "refused.jsonl"}
-    write_config(tmp_path, {"in": source}, key="{site}/{k}", limits={"max_keys": 1}, file=file)
+    write_config(
+        tmp_path, {"in": source}, key="{site}/{k}", limits={"max_stored": 1, "max_keys": 1}, file=file
+    )
     topics = ['s/%n a=b"', "s/%s{0.__class__}", "s/\u202e"]
     with Process(tmp_path) as daemon:
         daemon.wait_for("mqtt_connected")

@@ -90,7 +90,9 @@ needs_mosquitto(test_hostile_numbers_do_no_harm)
 @needs_mosquitto
 def test_labels_of_the_topic_choose_the_model_up_to_max_keys(tmp_path, broker):
     source = {"type": "mqtt", "url": broker.url, "client_id": "kyori-in", "topics": {"plant/+site/+pump": 1}}
-    config = write_config(tmp_path, {"in": source}, key="{site}/{pump}", limits={"max_keys": 4})
+    config = write_config(
+        tmp_path, {"in": source}, key="{site}/{pump}", limits={"max_keys": 4, "on_full": "reject"}
+    )
     pumps = ["north/1", "north/2", "south/1", "south/2", "west/1"]
     with Inside(config) as daemon:
         wait_until(lambda: daemon.daemon.workers["p"].connected)

@@ -1,0 +1,112 @@
+"""More keys than models in memory: nothing that is said depends on which ones were there (P22)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.codec import decode_row, encode_row
+from detector.contracts import Batch, Floats
+from detector.pipeline import Pipeline
+from tests.checks.invariance import Outcome, outcome
+from tests.streams import FEATURES, messy, part, pipeline
+
+STREAM = messy(n=600, keys=tuple("abcde"))
+ALERT = {"open_after": 1, "close_after": 2, "repeat_every": "20s"}
+MANY = {"warmup": 20, "threshold": {"value": "5 %"}}
+MADE: dict[str, Callable[[], Pipeline]] = {
+    "default": lambda: pipeline(FEATURES, ALERT, "time", **MANY),
+    "one-column": lambda: pipeline(["flow"], ALERT, "time", **MANY),
+    "that-remember": lambda: pipeline(
+        [{"name": "flow", "difference": True}, {"name": "pressure", "smooth": 5}], ALERT, "time",
+        mode="plain", shift={"window": 10}, stuck_after=2, **MANY,
+    ),
+}  # fmt: skip
+
+
+@cache
+def expected(kind: str) -> Outcome:
+    """What is said when every key has its model in memory all the time."""
+    return outcome(MADE[kind](), [STREAM])
+
+
+class File:
+    """What a daemon stores, as bytes; only what was committed is in it."""
+
+    def __init__(self, made: Pipeline) -> None:
+        self.rows: dict[str, bytes] = {}
+        self._schema, self._width = bytes.fromhex(made.schema), made.width
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def fetch(self, keys: Sequence[str]) -> Mapping[str, Floats]:
+        return {
+            key: decode_row(self.rows[key], self._schema, self._width) for key in keys if key in self.rows
+        }
+
+    def commit(self, made: Pipeline) -> bytes:
+        state = made.state()
+        self.rows |= {key: encode_row(row, self._schema) for key, row in state.rows.items()}
+        return state.open_alerts
+
+
+def through(make: Callable[[], Pipeline], max_keys: int, batches: Sequence[tuple[Batch, str]]) -> Outcome:
+    """Run batches through, with so many models in memory; after each: nothing, "commit" or "restart"."""
+    made = make()
+    file, out = File(made), Outcome()
+    made.pool.back(file, max_keys)
+    for one, then in batches:
+        result = made.process(one)
+        s = result.scores
+        for i in range(len(s.score)):
+            said = [s.score[i], s.threshold[i], s.level[i], s.p[i], result.clock[i]]
+            why = [s.shares[i], s.expected[i], s.sd[i]] if s.anomaly[i] else []
+            out.numbers.append(np.concatenate([said, *why]).tobytes())
+        out.alerts += [alert.to_json() for alert in result.alerts]
+        if then:
+            out.open_alerts = file.commit(made)
+        if then == "restart":
+            made = make()
+            made.restore({}, out.open_alerts)
+            made.pool.back(file, max_keys)
+        assert len(made.pool) <= max(max_keys, *(len(set(one.key)) for one, _ in batches))
+    out.open_alerts = file.commit(made)
+    out.state = file.rows
+    return out
+
+
+@pytest.mark.parametrize("kind", MADE)
+@settings(deadline=None, max_examples=15)
+@given(
+    cuts=st.lists(
+        st.tuples(st.integers(1, 120), st.sampled_from(["", "", "commit", "restart"])),
+        min_size=5,
+        max_size=40,
+    ),
+    max_keys=st.integers(1, 6),
+)
+def test_scores_alerts_and_models_do_not_depend_on_max_keys(
+    kind: str, cuts: list[tuple[int, str]], max_keys: int
+) -> None:
+    batches, at = [], 0
+    for size, then in [*cuts, (len(STREAM), "")]:
+        batches.append((part(STREAM, slice(at, at + size)), then))
+        at += size
+    there = through(MADE[kind], max_keys, [one for one in batches if len(one[0])])
+    here = expected(kind)
+    assert there.numbers == here.numbers
+    assert there.alerts == here.alerts
+    assert (there.state, there.open_alerts) == (here.state, here.open_alerts)
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_the_stream_makes_alerts_of_every_key(kind: str) -> None:
+    """The check above proves little of what says nothing."""
+    assert {json.loads(alert)["key"] for alert in expected(kind).alerts} == set("abcde")
