@@ -8,6 +8,7 @@ keys that all fit, and with all models in memory.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
 import time
@@ -57,7 +58,8 @@ def run(folder: Path, records: int, keys: int, max_keys: int) -> Run:
     daemon = Daemon(config, "--once")
     ready, rss = daemon.wait_for("ready"), []
     while daemon.process.poll() is None:
-        rss.append(daemon.status()["rss"])
+        with contextlib.suppress(OSError, KeyError):  # it ends just now
+            rss.append(daemon.status()["rss"])
         time.sleep(_LOOK_S)
     last = daemon.finish()
     seconds = daemon.wait_for("stopped") - ready

@@ -17,12 +17,12 @@ from detector.pipeline import Pipeline
 from tests.checks.invariance import Outcome, outcome
 from tests.streams import FEATURES, messy, part, pipeline
 
-STREAM = messy(n=600, keys=tuple("abcde"))
+STREAM = messy(n=1500, keys=tuple("abcde"))
 ALERT = {"open_after": 1, "close_after": 2, "repeat_every": "20s"}
 MANY = {"warmup": 20, "threshold": {"value": "5 %"}}
 MADE: dict[str, Callable[[], Pipeline]] = {
     "default": lambda: pipeline(FEATURES, ALERT, "time", **MANY),
-    "one-column": lambda: pipeline(["flow"], ALERT, "time", **MANY),
+    "one-column": lambda: pipeline(["pressure"], ALERT, "time", **MANY),
     "that-remember": lambda: pipeline(
         [{"name": "flow", "difference": True}, {"name": "pressure", "smooth": 5}], ALERT, "time",
         mode="plain", shift={"window": 10}, stuck_after=2, **MANY,
