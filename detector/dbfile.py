@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+from detector.durable import sync_folder
 from detector.errors import CorruptState, NewerState, StateError
 
 FORMAT = 1
@@ -168,7 +169,7 @@ def create(path: Path, statements: Sequence[tuple[str, Sequence[object]]]) -> No
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode=WAL")
     draft.rename(path)
-    _sync_directory(path.parent)
+    sync_folder(path.parent)
 
 
 def leftovers(path: Path) -> bool:
@@ -189,14 +190,5 @@ def set_aside(path: Path) -> Path:
     for end in ("", *_COMPANIONS):
         with suppress(FileNotFoundError):
             path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
-    _sync_directory(path.parent)
+    sync_folder(path.parent)
     return aside
-
-
-def _sync_directory(path: Path) -> None:
-    """Have the names in a directory survive a power cut."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

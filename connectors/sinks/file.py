@@ -27,6 +27,7 @@ from typing import Literal
 from pydantic import Field
 
 from connectors.options import Options
+from detector import durable
 from detector.contracts import Alert
 from detector.errors import SinkUnavailable
 
@@ -82,10 +83,7 @@ class FileSink:
             fd = self._current()
             if not self._known:
                 self._cut_repeated(fd, data)
-            end = os.fstat(fd).st_size
-            if end and os.pread(fd, 1, end - 1) != b"\n":
-                data = b"\n" + data  # a foreign last line without its end must not swallow ours
-            self._append(fd, data, end)
+            durable.append(fd, data)
             self._position = _position(fd)
         except OSError as error:
             self.close()  # the next write opens the file anew, and cuts off what could not be undone
@@ -118,7 +116,7 @@ class FileSink:
         return fd
 
     def _open_file(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(self.path.parent)
         # Reading is for the guard. O_NOFOLLOW: nobody can lead the output elsewhere by a link.
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         fd = os.open(self.path, flags, 0o640)
@@ -126,11 +124,7 @@ class FileSink:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)  # else a power cut may take the new name away
-            finally:
-                os.close(folder)
+            durable.sync_folder(self.path.parent)
         except OSError:
             os.close(fd)
             raise
@@ -177,16 +171,6 @@ class FileSink:
                 os.ftruncate(fd, start + at)
                 return
             at = tail.find(b"\n", at) + 1 or len(tail)
-
-    def _append(self, fd: int, data: bytes, end: int) -> None:
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            os.fsync(fd)
-        except OSError:
-            os.ftruncate(fd, end)
-            raise
 
     def _unavailable(self, error: OSError) -> SinkUnavailable:
         reason = error.strerror or str(error)
