@@ -5,7 +5,8 @@ beyond the last position that was noted down was written by us and not noted, an
 again: `open` cuts it off. The file must therefore be ours alone (a lock keeps a second writer out).
 
 A file that was never noted, since the crash came within the very first write, is treated with more
-care: only an end that is, byte for byte, the beginning of what comes now is written over.
+care: only an end that is, byte for byte, the beginning of what comes now is written over; bytes that a
+power cut kept from the disk are zeros, which no alert has.
 
 Rotation by renaming is noticed at the next write, which goes to a new file under the old name. If the
 crash comes between a write and its note and the file is renamed before the restart, those alerts
@@ -167,7 +168,7 @@ class FileSink:
         whole = start == 0 or os.pread(fd, 1, start - 1) == b"\n"
         at = 0 if whole else tail.find(b"\n") + 1 or len(tail)
         while at < len(tail):
-            if data.startswith(tail[at:]):
+            if _begins(tail[at:], data):
                 os.ftruncate(fd, start + at)
                 return
             at = tail.find(b"\n", at) + 1 or len(tail)
@@ -176,6 +177,11 @@ class FileSink:
         reason = error.strerror or str(error)
         remedy = _REMEDIES.get(error.errno or 0, "see that the path can be written")
         return SinkUnavailable(f"sink {self.name}: {self.path}: {reason}; {remedy}")
+
+
+def _begins(end: bytes, data: bytes) -> bool:
+    """Whether these are the first bytes of `data`; what a power cut kept from the disk is zeros."""
+    return len(end) <= len(data) and all(there in (one, 0) for there, one in zip(end, data, strict=False))
 
 
 def _position(fd: int) -> bytes:

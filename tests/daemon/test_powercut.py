@@ -14,12 +14,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from detector.daemon import Daemon
+from detector.labelbook import FILE as LABELS
 from detector.pipeline import Pipeline
 from detector.registry import load_config
 from detector.store import Store
-from tests.daemon.powercut import Cut, Disk, cuts, kept_inodes, needs_strace, record
+from detector.training import Models
+from tests.daemon.powercut import Cut, Disk, cuts, kept_inodes
 from tests.daemon.process import records, saved_row, settings, write_csv
 from tests.daemon.recorded import digest
+from tests.daemon.recording import needs_strace, record
+from tests.test_labelbook import everything, numbers_of
 
 FULL = bool(os.environ.get("KYORI_FULL"))
 STATES = 2_000 if FULL else 60
@@ -117,3 +121,25 @@ def test_after_a_power_cut_it_goes_on_from_a_commit(folder: Path) -> None:
     assert disk.contents() == contents  # nothing was done to the files that was not recorded
     assert states == STATES
     sys.stdout.write(f"{states} states after a power cut, {len(golden.goings_on)} of them different\n")
+
+
+@needs_strace
+def test_after_a_power_cut_every_label_and_the_metric_in_force_are_there(folder: Path) -> None:
+    run, marks = folder / "run", folder / "run" / "marks"
+    run.mkdir()
+    command = [sys.executable, "-m", "tests.daemon.recorded_files", run]
+    operations = record(command, run, folder / "trace", MARKS=str(marks))
+    told = marks.read_text().split()
+    disk = Disk(run, {})
+    for cut in cuts(disk, operations, marks, STATES // 2):
+        labels = [int(one) for one in told if one.isdigit()]
+        promoted = ["", *(one for one in told if not one.isdigit())]
+        sure = sum(one.isdigit() for one in told[: cut.marks])
+        found = numbers_of(everything(run / LABELS)[0])
+        assert found in (labels[:sure], labels[: sure + 1]), cut
+        models = Models.of(run, "p")
+        metric = models.active()
+        sure = cut.marks - sure
+        assert (metric.id if metric else "") in promoted[sure : sure + 2], cut
+        for version in models.list():
+            models.read(version.id)
