@@ -15,6 +15,7 @@ from pathlib import Path
 
 from detector.durable import sync_folder
 from detector.errors import CorruptState, NewerState, StateError
+from detector.failpoints import failpoint
 
 FORMAT = 1
 """Version of the tables; a later one must write a larger number into ``user_version``."""
@@ -168,6 +169,7 @@ def create(path: Path, statements: Sequence[tuple[str, Sequence[object]]]) -> No
             connection.execute(statement, parameters)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode=WAL")
+    failpoint("in_create")
     draft.rename(path)
     sync_folder(path.parent)
 
@@ -190,5 +192,6 @@ def set_aside(path: Path) -> Path:
     for end in ("", *_COMPANIONS):
         with suppress(FileNotFoundError):
             path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
+        failpoint("in_set_aside")
     sync_folder(path.parent)
     return aside

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from detector.failpoints import failpoint
+
 
 def append(file: int, data: bytes) -> None:
     """Append lines to an open file and force them to the disk; on an error none of them stays.
@@ -28,6 +30,7 @@ def append(file: int, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(file, rest) :]
+        failpoint("in_append")
         os.fsync(file)
     except OSError:
         os.ftruncate(file, end)

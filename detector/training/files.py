@@ -8,6 +8,7 @@ from pathlib import Path
 
 from detector.durable import sync_folder
 from detector.errors import MetricError
+from detector.failpoints import failpoint
 from detector.metric import archive
 from detector.metric.archive import Stored
 
@@ -57,6 +58,7 @@ def write(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            failpoint("in_replace")
             draft.replace(path)
         except BaseException:
             with suppress(OSError):

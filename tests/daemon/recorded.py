@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from detector import dbfile, worker
+from detector import dbfile
 from detector.cli import main
 from detector.ledger import Change, Ledger
+from tests.daemon.small_batches import small_batches
 
-ROWS, PAGES = 60, 30  # of a batch; in the -wal before its content goes to the main file
+PAGES = 30
+"""In the -wal, before its content goes to the main file."""
 
 
 def digest(ledger: Ledger) -> str:
@@ -48,6 +50,6 @@ def tell_commits(marks: int) -> None:
 
 
 if __name__ == "__main__":
-    worker._MOST_ROWS, worker._COMMIT_WITHIN_S = ROWS, 0.0
+    small_batches()
     tell_commits(os.open(os.environ["MARKS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND))
     main()
