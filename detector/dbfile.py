@@ -13,7 +13,9 @@ from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+from detector.durable import sync_folder
 from detector.errors import CorruptState, NewerState, StateError
+from detector.failpoints import failpoint
 
 FORMAT = 1
 """Version of the tables; a later one must write a larger number into ``user_version``."""
@@ -167,8 +169,9 @@ def create(path: Path, statements: Sequence[tuple[str, Sequence[object]]]) -> No
             connection.execute(statement, parameters)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode=WAL")
+    failpoint("in_create")
     draft.rename(path)
-    _sync_directory(path.parent)
+    sync_folder(path.parent)
 
 
 def leftovers(path: Path) -> bool:
@@ -189,14 +192,6 @@ def set_aside(path: Path) -> Path:
     for end in ("", *_COMPANIONS):
         with suppress(FileNotFoundError):
             path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
-    _sync_directory(path.parent)
+        failpoint("in_set_aside")
+    sync_folder(path.parent)
     return aside
-
-
-def _sync_directory(path: Path) -> None:
-    """Have the names in a directory survive a power cut."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -1,4 +1,4 @@
-"""Named places where a test may have the process killed, as a power cut would.
+"""Named places where a test may have the process killed.
 
 ``KYORI_FAILPOINT=after_commit`` sends SIGKILL to the process when it first comes by that place,
 ``after_commit:3`` when it comes by for the third time. Unset, a failpoint is an empty function.

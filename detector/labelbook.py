@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from detector import durable
 from detector.errors import StateError
 from detector.given import LABELS, LONGEST, Given, parse
 
@@ -35,31 +36,17 @@ _GUARD = 256
 
 
 def append(path: Path, given: Given) -> None:
-    """Add a label to the file; when this returns, it is on the disk.
-
-    Several processes may do so at once. What a crash or an editor left without its line feed is closed
-    first, so that it cannot swallow the new line.
+    """Add a label to the file; when this returns, it is on the disk. Several processes may do so at once.
 
     Raises
     ------
     StateError
         It could not be written; then the file is as it was.
     """
-    line = given.to_json().encode() + b"\n"
     try:
         with _locked(path) as file:
-            size = os.fstat(file).st_size
-            if size and os.pread(file, 1, size - 1) != b"\n":
-                line = b"\n" + line
-            try:
-                if os.write(file, line) < len(line):
-                    raise OSError(0, "it was written in part only; is the disk full?")
-                os.fsync(file)
-            except OSError:
-                os.ftruncate(file, size)
-                raise
-            if not size:
-                _sync_directory(path.parent)
+            durable.append(file, given.to_json().encode() + b"\n")
+            durable.sync_folder(path.parent)
     except OSError as error:
         raise StateError(f"{path}: the label cannot be written: {error.strerror or error}") from error
 
@@ -188,11 +175,3 @@ def _locked(path: Path) -> Iterator[int]:
             owner = path.parent.stat()
             os.fchown(file, owner.st_uid, owner.st_gid)
         yield file
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from detector import durable
 from detector.contracts import Rejected
 
 log = structlog.get_logger()
@@ -35,13 +38,17 @@ class Refused:
         Refused records by reason.
     values : Counter of (str, str)
         Refused values by reason and field.
+    lost : int
+        Refused records that the dead-letter file could not take.
     """
 
     def __init__(self, pipeline: str, path: Path | None) -> None:
         self.records: Counter[str] = Counter()
         self.values: Counter[tuple[str, str]] = Counter()
+        self.lost = 0
         self._pipeline = pipeline
         self._path = path
+        self._lines: list[str] = []
         self._told: dict[tuple[str, ...], tuple[float, int]] = {}
 
     def note(self, rejected: Sequence[Rejected], faults: Mapping[tuple[str, str], int]) -> None:
@@ -56,8 +63,13 @@ class Refused:
             )
         for reason, field in faults:
             self._tell("value_refused", (reason, field), self.values[reason, field], field=field)
-        if self._path is not None and rejected:
-            self._keep(rejected)
+        if self._path is not None:
+            self._lines += [self._line(one) for one in rejected]
+
+    def _line(self, one: Rejected) -> str:
+        told = {"reason": one.reason, "detail": one.detail, "where": one.where}
+        raw = one.raw.decode("utf-8", "backslashreplace")
+        return json.dumps({"pipeline": self._pipeline} | told | {"raw": raw}) + "\n"
 
     def _tell(self, event: str, what: tuple[str, ...], count: int, **more: str) -> None:
         now = time.monotonic()
@@ -66,26 +78,32 @@ class Refused:
             self._told[what] = (now, count)
             log.warning(event, pipeline=self._pipeline, reason=what[0], count=count, new=count - told, **more)
 
-    def _keep(self, rejected: Sequence[Rejected]) -> None:
-        """Append to the dead-letter file; a record may stand there twice after a crash, never be missing."""
-        assert self._path is not None  # noqa: S101 - for the type checker
-        lines = [
-            json.dumps(
-                {
-                    "pipeline": self._pipeline,
-                    "reason": one.reason,
-                    "detail": one.detail,
-                    "where": one.where,
-                    "raw": one.raw.decode("utf-8", "backslashreplace"),
-                }
-            )
-            for one in rejected
-        ]
+    def keep(self) -> None:
+        """Append what was noted to the dead-letter file; before the commit, so that none is ever missing.
+
+        A record may stand there twice after a crash. What cannot be written is counted and let go: no
+        stream stops for it.
+        """
+        lines, self._lines = self._lines, []
+        if self._path is None or not lines:
+            return
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                if file.tell() < _MOST_BYTES:
-                    file.write("\n".join(lines) + "\n")
-                else:
-                    self._tell("dead_letter_full", ("dead_letter_full",), self.records.total())
+            self._append(self._path, lines)
         except OSError as error:
-            self._tell("dead_letter_failed", ("dead_letter_failed",), self.records.total(), detail=str(error))
+            self._lost(len(lines), error.strerror or str(error))
+
+    def _append(self, path: Path, lines: Sequence[str]) -> None:
+        with path.open("a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # all pipelines write to the same one
+            size = os.fstat(file.fileno()).st_size
+            if size >= _MOST_BYTES:
+                self._lost(len(lines), f"it has {size} bytes and grows no more; move it away")
+                return
+            durable.append(file.fileno(), "".join(lines).encode())
+        if not size:
+            durable.sync_folder(path.parent)
+
+    def _lost(self, records: int, reason: str) -> None:
+        """Say that records did not get into the file, and how many so far."""
+        self.lost += records
+        self._tell("dead_letter_failed", ("dead_letter",), self.lost, file=str(self._path), detail=reason)

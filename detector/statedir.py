@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from detector.durable import make_folder
 from detector.errors import StateError, StateInUse
 
 _REMEDY = "give `state_dir` a directory on a local disk that this user may write to"
@@ -40,7 +41,7 @@ class StateDir:
             It cannot be made, written to or locked.
         """
         try:
-            path.mkdir(mode=0o750, exist_ok=True)
+            make_folder(path, 0o750, parents=False)
             if not os.access(path, os.W_OK | os.X_OK):
                 raise PermissionError("not writable")
             lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o640)

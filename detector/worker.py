@@ -309,6 +309,7 @@ class Worker(threading.Thread):
         meta = {"open_alerts": state.open_alerts, "counts": self.counts.to_bytes()}
         if self._keeper is not None:
             meta |= self._keeper.changed()
+        self._refused.keep()
         delay = 0.5
         while True:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -352,9 +353,15 @@ def test_a_write_in_part_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: 
     path = tmp_path / "labels.jsonl"
     append(path, label(1))
     before = path.read_bytes()
-    really = os.write
-    monkeypatch.setattr(os, "write", lambda file, data: really(file, data[:10]))
-    with pytest.raises(StateError, match="is the disk full"):
+    really, room = os.write, iter([10])
+
+    def write(file: int, data: bytes) -> int:
+        if (left := next(room, 0)) == 0:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return really(file, data[:left])
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(StateError, match="no space left"):
         append(path, label(2))
     assert path.read_bytes() == before
     monkeypatch.undo()

@@ -5,7 +5,8 @@ beyond the last position that was noted down was written by us and not noted, an
 again: `open` cuts it off. The file must therefore be ours alone (a lock keeps a second writer out).
 
 A file that was never noted, since the crash came within the very first write, is treated with more
-care: only an end that is, byte for byte, the beginning of what comes now is written over.
+care: only an end that is, byte for byte, the beginning of what comes now is written over; bytes that a
+power cut kept from the disk are zeros, which no alert has.
 
 Rotation by renaming is noticed at the next write, which goes to a new file under the old name. If the
 crash comes between a write and its note and the file is renamed before the restart, those alerts
@@ -27,6 +28,7 @@ from typing import Literal
 from pydantic import Field
 
 from connectors.options import Options
+from detector import durable
 from detector.contracts import Alert
 from detector.errors import SinkUnavailable
 
@@ -82,10 +84,7 @@ class FileSink:
             fd = self._current()
             if not self._known:
                 self._cut_repeated(fd, data)
-            end = os.fstat(fd).st_size
-            if end and os.pread(fd, 1, end - 1) != b"\n":
-                data = b"\n" + data  # a foreign last line without its end must not swallow ours
-            self._append(fd, data, end)
+            durable.append(fd, data)
             self._position = _position(fd)
         except OSError as error:
             self.close()  # the next write opens the file anew, and cuts off what could not be undone
@@ -118,7 +117,7 @@ class FileSink:
         return fd
 
     def _open_file(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(self.path.parent)
         # Reading is for the guard. O_NOFOLLOW: nobody can lead the output elsewhere by a link.
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         fd = os.open(self.path, flags, 0o640)
@@ -126,11 +125,7 @@ class FileSink:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)  # else a power cut may take the new name away
-            finally:
-                os.close(folder)
+            durable.sync_folder(self.path.parent)
         except OSError:
             os.close(fd)
             raise
@@ -173,25 +168,20 @@ class FileSink:
         whole = start == 0 or os.pread(fd, 1, start - 1) == b"\n"
         at = 0 if whole else tail.find(b"\n") + 1 or len(tail)
         while at < len(tail):
-            if data.startswith(tail[at:]):
+            if _begins(tail[at:], data):
                 os.ftruncate(fd, start + at)
                 return
             at = tail.find(b"\n", at) + 1 or len(tail)
-
-    def _append(self, fd: int, data: bytes, end: int) -> None:
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            os.fsync(fd)
-        except OSError:
-            os.ftruncate(fd, end)
-            raise
 
     def _unavailable(self, error: OSError) -> SinkUnavailable:
         reason = error.strerror or str(error)
         remedy = _REMEDIES.get(error.errno or 0, "see that the path can be written")
         return SinkUnavailable(f"sink {self.name}: {self.path}: {reason}; {remedy}")
+
+
+def _begins(end: bytes, data: bytes) -> bool:
+    """Whether these are the first bytes of `data`; what a power cut kept from the disk is zeros."""
+    return len(end) <= len(data) and all(there in (one, 0) for there, one in zip(end, data, strict=False))
 
 
 def _position(fd: int) -> bytes:

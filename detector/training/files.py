@@ -6,7 +6,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from detector.durable import sync_folder
 from detector.errors import MetricError
+from detector.failpoints import failpoint
 from detector.metric import archive
 from detector.metric.archive import Stored
 
@@ -56,15 +58,12 @@ def write(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            failpoint("in_replace")
             draft.replace(path)
         except BaseException:
             with suppress(OSError):
                 draft.unlink()
             raise
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(path.parent)
     except OSError as error:
         raise MetricError(f"{path}: cannot be written: {error.strerror or error}") from None

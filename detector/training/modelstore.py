@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from detector.durable import make_folder
 from detector.errors import MetricError
 from detector.metric import archive
 from detector.metric.archive import Stored
@@ -108,7 +109,7 @@ class Models:
         """Keep a metric as a candidate; one that is known already stays as it is."""
         data = archive.to_bytes(metric, comparison)
         try:
-            self.directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folder(self.directory, 0o750)
         except OSError as error:
             raise MetricError(f"{self.directory}: cannot be made: {error.strerror}") from None
         with self._locked():

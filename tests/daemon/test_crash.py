@@ -9,6 +9,8 @@ import contextlib
 import json
 import os
 import random
+import re
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -31,6 +33,7 @@ from tests.daemon.process import (
 )
 
 KILLS = int(os.environ.get("KYORI_KILLS", "4"))
+FULL = bool(os.environ.get("KYORI_FULL"))
 MESSAGES = 24_000 if KILLS > 20 else 20_000
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
@@ -80,30 +83,49 @@ def test_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(saved_row(tmp_path / "state"), row)
 
 
-@pytest.mark.parametrize(
-    "point",
-    ["before_commit", "in_commit", "after_commit", "after_ack", "after_write", "after_delivered"],
+STEPS = (
+    *("before_commit", "in_commit", "after_commit", "after_ack"),
+    *("in_append", "after_write", "after_delivered"),
 )
+ELSEWHERE = {
+    "in_create": "tests/store/test_crash.py",
+    "in_set_aside": "tests/store/test_crash.py",
+    "in_replace": "tests/training/test_modelstore.py",
+}
+"""Of the other failpoints, the file with their test."""
+
+
+@pytest.mark.parametrize("point", STEPS)
 def test_killed_at_each_point(tmp_path: Path, point: str) -> None:
     """The same, killed by the daemon's own hand between any two steps that matter."""
-    X = records(30_000)
+    X = records(60_000, faults=240) if FULL else records(10_000, faults=20)
     write_csv(tmp_path / "in.csv", X)
     config = config_of(
         tmp_path,
         {"in": {"type": "file", "paths": ["in.csv"]}},
         {"out": {"type": "file", "path": "out.jsonl"}},
     )
-    killed = 0
-    for count in (1, 2):
-        daemon = Daemon(config, "--once", KYORI_FAILPOINT=f"{point}:{count}")
+    for count in range(1, 21) if FULL else (1, 3):
+        often = {"module": "tests.daemon.small_batches", "KYORI_FAILPOINT": f"{point}:{count}"}
+        daemon = Daemon(config, "--once", **often)
         daemon.finish()
-        killed += daemon.code == -9
-    assert killed
+        assert daemon.code == -signal.SIGKILL, count
     last = Daemon(config, "--once")
     assert last.finish() and last.code == 0
     row, alerts = without_crash(X)
     assert (tmp_path / "out.jsonl").read_text() == "".join(alert.to_json() + "\n" for alert in alerts)
     np.testing.assert_array_equal(saved_row(tmp_path / "state"), row)
+
+
+def test_every_failpoint_has_a_test() -> None:
+    root = Path(__file__).parents[2]
+    sources = [
+        path.read_text() for path in (*root.glob("detector/**/*.py"), *root.glob("connectors/**/*.py"))
+    ]
+    found = {name for text in sources for name in re.findall(r'failpoint\("(\w+)"\)', text)}
+    assert found == {*STEPS, *ELSEWHERE}
+    for name, file in ELSEWHERE.items():
+        assert f'"{name}' in (root / file).read_text()
 
 
 class Subscriber:

@@ -64,6 +64,28 @@ def test_the_check_catches_a_position_that_is_stored_separately(tmp_path, failpo
         batches(path)
 
 
+def test_killed_while_the_file_is_made(tmp_path):
+    path = tmp_path / "p.db"
+    assert live(path, "whole", "in_create") == -signal.SIGKILL
+    assert [file.name for file in tmp_path.iterdir()] == ["p.db.new"]
+    assert live(path, "whole") == 0
+    assert batches(path) == BATCHES
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_killed_while_a_damaged_file_is_set_aside(tmp_path, count):
+    """Nothing of it is used by the next start, not even its -wal, and nothing is lost of what was there."""
+    path = tmp_path / "p.db"
+    assert live(path, "whole", "after_commit:4") == -signal.SIGKILL
+    path.write_bytes(b"damage" + path.read_bytes()[6:])
+    before = sorted(file.stat().st_size for file in tmp_path.iterdir() if not file.name.endswith("-shm"))
+    assert live(path, "whole", f"in_set_aside:{count}") == -signal.SIGKILL
+    assert live(path, "whole") == 0
+    assert batches(path) == BATCHES
+    aside = [file for file in tmp_path.glob("p.db.corrupt-*") if not file.name.endswith("-shm")]
+    assert sorted(file.stat().st_size for file in aside) == before
+
+
 def test_a_start_that_was_cut_short_is_no_damage(tmp_path):
     path = tmp_path / "p.db"
     for draft in ("p.db.new", "p.db.new-journal"):

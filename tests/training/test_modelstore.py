@@ -7,6 +7,9 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -219,6 +222,20 @@ def test_a_damaged_version_is_refused_before_it_is_in_force(three: Models) -> No
     assert found.id == A.id
     three.add(B, None, 0.0)  # that restores it
     assert three.promote(B.id, 0.0) == B.id
+
+
+@pytest.mark.parametrize("count", range(1, 16) if os.environ.get("KYORI_FULL") else (1, 2, 3, 6))
+def test_killed_before_a_file_takes_its_place(tmp_path: Path, count: int) -> None:
+    """What was told is there: versions that can be read, and the one in force."""
+    environ = os.environ | {"MARKS": str(tmp_path / "marks"), "KYORI_FAILPOINT": f"in_replace:{count}"}
+    command = [sys.executable, "-m", "tests.daemon.recorded_files", tmp_path]
+    assert subprocess.run(command, env=environ, check=False).returncode == -signal.SIGKILL
+    told = [line for line in (tmp_path / "marks").read_text().split() if not line.isdigit()]
+    models = Models.of(tmp_path, "p")
+    assert [one.id for one in models.list()][: len(told)] == told
+    assert all(models.read(one.id).metric.id == one.id for one in models.list())
+    metric = models.active()
+    assert (metric.id if metric else "") == (told[-1] if told else "")
 
 
 @pytest.mark.parametrize("when", ["replace", "fsync"])
