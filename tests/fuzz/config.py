@@ -34,7 +34,9 @@ outputs:
 def one(data: bytes) -> None:
     """Load a configuration."""
     try:
-        config = load_text(data, "c.yaml", *_MODELS, base=Path("/nowhere"), environ={}, commands=command_options())
+        config = load_text(
+            data, "c.yaml", *_MODELS, base=Path("/nowhere"), environ={}, commands=command_options()
+        )
         check_shared(config)
     except ConfigError as error:
         assert error.problems

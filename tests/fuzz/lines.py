@@ -1,4 +1,4 @@
-"""A text file of CSV or JSON lines: batches, rejected lines and all, and no error at all but `SourceError`."""
+"""A text file of CSV or JSON lines: records and rejected lines, and no error but `SourceError`."""
 
 from __future__ import annotations
 

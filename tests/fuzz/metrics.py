@@ -14,7 +14,9 @@ from detector.metric.comparison import Candidate, Comparison
 from detector.metric.learned import Metric
 from detector.training.modelindex import Index, Promotion, Version
 
-_METRIC = Metric(np.array([[1.0, 0.5], [0.0, 2.0]]), np.zeros(2), np.ones(2), ("flow", "temp"), "mmc", {"k": 3})
+_METRIC = Metric(
+    np.array([[1.0, 0.5], [0.0, 2.0]]), np.zeros(2), np.ones(2), ("flow", "temp"), "mmc", {"k": 3}
+)
 _BY = Comparison("accuracy", 5, 0.02, (Candidate("mmc", 0.9, 0.1),), (Candidate("euclidean", 0.8, 0.1),))
 _ID = "mmc-0123456789ab"
 _CUT = b"<cut here>"

@@ -7,8 +7,33 @@ import time
 from collections.abc import Callable, Sequence
 
 _TELLING = (
-    *(b"\0", b"\xff", b"\x80", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\r\n", b"\n", b'"', b"\\u0000", b"{}", b"[]"),
-    *(b"[[[[[[[[", b"1e999", b"-0", b"NaN", b"9" * 30, b"%", b"*", b"&a", b"!!", b"${", b"\xff" * 8, b"\x7f" * 4),
+    *(
+        b"\0",
+        b"\xff",
+        b"\x80",
+        b"\xed\xa0\x80",
+        b"\xef\xbb\xbf",
+        b"\r\n",
+        b"\n",
+        b'"',
+        b"\\u0000",
+        b"{}",
+        b"[]",
+    ),
+    *(
+        b"[[[[[[[[",
+        b"1e999",
+        b"-0",
+        b"NaN",
+        b"9" * 30,
+        b"%",
+        b"*",
+        b"&a",
+        b"!!",
+        b"${",
+        b"\xff" * 8,
+        b"\x7f" * 4,
+    ),
 )
 
 
