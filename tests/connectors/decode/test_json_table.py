@@ -1,4 +1,4 @@
-"""P35: what JSON is, what it is not, and what may be either: a value or `Undecodable`, never another error."""
+"""P35: what JSON is, what it is not, and what may be either: a value or `Undecodable`, no other error."""
 
 from __future__ import annotations
 
