@@ -8,11 +8,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/ready
+FUZZ := .venv-fuzz
+FUZZ_READY := $(FUZZ)/ready
 OLDEST := .venv-oldest
 OLDEST_READY := $(OLDEST)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-oldest check format bench bench-accuracy crash soak docs clean help lock wheel
+.PHONY: run test test-oldest check format bench bench-accuracy crash fuzz soak docs clean help lock wheel
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +32,13 @@ $(BENCH_READY): requirements-bench.lock pyproject.toml
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# atheris is built for some versions of Python only, so it lives apart, too.
+$(FUZZ_READY): requirements-fuzz.lock pyproject.toml
+	@test -x $(FUZZ)/bin/python || $(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.lock
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 # metric-learn is mended where scikit-learn is newer than it; here is the oldest that kyori allows.
@@ -71,6 +80,9 @@ crash: $(READY) ## kill the daemon over and over, on files and on MQTT, and corr
 	KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest --timeout 3600 \
 	  tests/daemon/test_crash.py tests/connectors/sources/test_mqtt_kills.py tests/store/test_corruption.py
 
+fuzz: $(FUZZ_READY) ## throw bytes at whatever reads bytes, SECONDS (default 55) for each target, two at a time
+	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),55)
+
 soak: $(READY) ## run for MINUTES (default 20) with reconnects; memory, descriptors and threads must not grow
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)
 
@@ -87,8 +99,10 @@ lock: ## pin what is installed, from pyproject.toml, without index addresses
 	  --no-emit-find-links --no-header --extra demo --extra dev --output-file requirements.lock pyproject.toml
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --no-header --extra bench --output-file requirements-bench.lock pyproject.toml
+	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --no-header --extra fuzz --output-file requirements-fuzz.lock pyproject.toml
 	rm -rf $(VENV)-lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(BENCH) $(OLDEST) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) $(FUZZ) $(OLDEST) fuzz build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -219,12 +219,15 @@ class Alert:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Alert:
-        """Read back what `to_json` wrote."""
-        fields: dict[str, Any] = json.loads(text)
-        fields.pop("schema")
-        fields.setdefault("kind", "distance")  # an alert that was stored before there were others
-        fields["reasons"] = tuple(Reason(**reason) for reason in fields["reasons"])
-        return cls(**fields)
+        """Read back what `to_json` wrote; raises `ValueError` where it is something else."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            fields.pop("schema")
+            fields.setdefault("kind", "distance")  # an alert that was stored before there were others
+            fields["reasons"] = tuple(Reason(**reason) for reason in fields["reasons"])
+            return cls(**fields)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(f"not an alert: {error!r}") from None
 
 
 @runtime_checkable

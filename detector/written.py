@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_LONGEST_ZONE = 64
 
 
 def parse_duration(value: object) -> object:
@@ -119,6 +120,8 @@ def check_zone(value: str) -> str:
     'Europe/Berlin'
     """
     try:
+        if len(value) > _LONGEST_ZONE:  # each / in it is a package that would be looked for, in turn
+            raise ValueError
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("not a known time zone; write its IANA name, as Europe/Berlin") from None

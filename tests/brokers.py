@@ -122,19 +122,43 @@ def password_lines(folder: Path, user: str, password: str) -> str:
     return f"allow_anonymous false\npassword_file {file}"
 
 
-def certificates(folder: Path, host: str = "localhost") -> dict[str, Path]:
-    """Make an authority ``ca`` and, signed by it, a certificate for `host`: ``cert`` and ``key``."""
+def certificates(folder: Path, host: str = "localhost", *, days: int = 2) -> dict[str, Path]:
+    """Make an authority ``ca`` and, signed by it, a certificate for `host`: ``cert`` and ``key``.
+
+    With days below 0 the certificate has run out.
+    """
     assert OPENSSL is not None
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{name}.pem" for name in ("ca", "ca_key", "cert", "key", "request", "names")}
+    root = [
+        "-x509",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=test authority",
+        "-keyout",
+        paths["ca_key"],
+        "-out",
+        paths["ca"],
+    ]
+    subprocess.run([*_new_key(), *root], check=True, capture_output=True, timeout=30)
+    sign_certificate(paths, host, days=days)
+    return paths
+
+
+def _new_key() -> list[str | Path]:
+    assert OPENSSL is not None
+    return [OPENSSL, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+
+
+def sign_certificate(paths: dict[str, Path], host: str, *, days: int = 2) -> None:
+    """Make the ``cert`` and ``key`` of these paths for `host`, signed by their ``ca``."""
+    assert OPENSSL is not None
     paths["names"].write_text(f"subjectAltName=DNS:{host}\n")
-    new = [OPENSSL, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    root = [*new, "-x509", "-days", "2", "-subj", "/CN=test authority"]
-    leaf = [*new, "-subj", f"/CN={host}", "-keyout", paths["key"], "-out", paths["request"]]
+    leaf = [*_new_key(), "-subj", f"/CN={host}", "-keyout", paths["key"], "-out", paths["request"]]
     sign = [OPENSSL, "x509", "-req", "-in", paths["request"], "-CA", paths["ca"], "-CAkey", paths["ca_key"]]
-    sign += ["-CAcreateserial", "-days", "2", "-extfile", paths["names"], "-out", paths["cert"]]
-    for command in ([*root, "-keyout", paths["ca_key"], "-out", paths["ca"]], leaf, sign):
+    sign += ["-CAcreateserial", "-days", str(days), "-extfile", paths["names"], "-out", paths["cert"]]
+    for command in (leaf, sign):
         subprocess.run(command, check=True, capture_output=True, timeout=30)
     for path in paths.values():
-        path.chmod(0o644)
-    return paths
+        path.chmod(0o600)

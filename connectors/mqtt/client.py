@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import stat
 from collections.abc import Callable
 
 import structlog
@@ -97,8 +98,15 @@ def _tls(options: Connection) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=files.ca if files else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if files and files.cert:
-            context.load_cert_chain(files.cert, files.key)
+        if files and files.cert and files.key:
+            if files.key.stat().st_mode & stat.S_IRWXO:
+                raise ValueError(f"others may use the key {files.key}; chmod 600 {files.key}")
+            context.load_cert_chain(files.cert, files.key, _no_password)
     except (OSError, ValueError) as error:
         raise LinkError(f"the tls files of {options.url} cannot be used: {error}") from error
     return context
+
+
+def _no_password() -> str:
+    """Stand in for OpenSSL's question at the terminal, which would hold up the start for ever."""
+    raise ValueError("the key is encrypted; store it decrypted, with mode 600")

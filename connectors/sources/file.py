@@ -8,7 +8,6 @@ files that grow or rotate there is `tail`.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import time
@@ -24,6 +23,7 @@ from connectors.decode.rows import RowBuilder
 from connectors.options import Size
 from connectors.sources.gzipped import GzipBytes
 from connectors.sources.npz import NpzReading
+from connectors.sources.places import names
 from connectors.sources.reading import ENDINGS, Reading, TextOptions, TextReading
 from detector.contracts import Batch, Layout
 from detector.errors import EndOfInput, SourceError
@@ -194,8 +194,7 @@ class _OpenFile:
 
 
 def _expand(patterns: tuple[str, ...]) -> list[Path]:
-    names = {name for pattern in patterns for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
-    return [path for path in map(Path, sorted(names)) if path.is_file()]
+    return [path for path in map(Path, sorted(names(patterns))) if path.is_file()]
 
 
 def _parse(resume: bytes) -> dict[str, Any]:

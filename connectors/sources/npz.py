@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from connectors.decode.errors import Undecodable
 from connectors.decode.rows import RowBuilder
 from detector.contracts import Floats
+from detector.npy import DAMAGED, member_of, read_header
 
 _FREE = 2**20
 _MOST = 100
-_DAMAGED = (Undecodable, zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError)
 
 
 class NpzReading:
@@ -60,7 +59,9 @@ class NpzReading:
             count = min(limit, self._total - self._row)
             if count:
                 self._add(self._rows(count), builder)
-        except _DAMAGED as error:
+        except (Undecodable, OSError, *DAMAGED) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise  # the disk's; a place before the file's beginning is the archive's
             reason = error.reason if isinstance(error, Undecodable) else "bad_npz"
             builder.reject(reason, str(error), f"{self._path}:{self._row}")
             return False
@@ -80,7 +81,7 @@ class NpzReading:
         self._archive = zipfile.ZipFile(self._path)
         if "X.npy" not in self._archive.namelist():
             raise Undecodable("bad_npz", "the file has no array X")
-        info = self._archive.getinfo("X.npy")
+        info = member_of(self._archive, "X")
         if info.file_size > self._max_bytes:
             raise Undecodable("too_large", f"X has {info.file_size} bytes; allowed are {self._max_bytes}")
         if info.file_size > max(_FREE, _MOST * info.compress_size):
@@ -108,13 +109,9 @@ class NpzReading:
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, int], bool, np.dtype[Any]]:
     """Return shape, whether it goes column by column, and type; refuse what is no table of numbers."""
-    version = npy.read_magic(member)
-    if version not in ((1, 0), (2, 0)):
-        raise Undecodable("bad_npz", f"X is in version {version} of the format")
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, columnwise, kind = read(member)
+    shape, columnwise, kind = read_header(member)
     if kind.kind not in "fiub" or kind.itemsize > 8:
         raise Undecodable("bad_npz", f"X holds {kind}, which is no number that float64 can hold")
-    if len(shape) != 2 or shape[0] < 0 or shape[1] <= 0:
+    if len(shape) != 2 or shape[1] == 0:
         raise Undecodable("bad_npz", f"X has the shape {shape}; it must be a table of rows and columns")
     return (shape[0], shape[1]), columnwise, kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,26 @@ from connectors.sources.mark import Mark
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
 
 
+_SAME = re.compile(r"(?<![^/])(\*\*/)+")
+
+
+def names(patterns: tuple[str, ...]) -> set[str]:
+    """Return what matches, files and folders.
+
+    Several ``**`` in a row say what one says; glob would go through all folders once for each way to
+    share them out among them.
+    """
+    return {
+        name
+        for pattern in patterns
+        for name in glob.glob(_SAME.sub("**/", pattern), recursive=True)  # noqa: PTH207
+    }
+
+
 def matching(patterns: tuple[str, ...]) -> dict[tuple[int, int], str]:
     """Return the files that match, each once, by device and inode."""
-    names = {name for pattern in patterns for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
     found: dict[tuple[int, int], str] = {}
-    for path, status in _regular(sorted(names)):
+    for path, status in _regular(sorted(names(patterns))):
         found.setdefault((status.st_dev, status.st_ino), path)
     return found
 

@@ -29,7 +29,7 @@ _NOUNS = {
     "none": "null",
     "finite": "a finite number",
 }
-_BOUNDS = {"gt": "more than {}", "ge": "at least {}", "lt": "less than {}", "le": "at most {}"}
+_BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _noun(detail: ErrorDetails) -> str | None:
     if kind in ("literal_error", "enum"):
         return str(context["expected"])
     if kind.startswith(("greater_than", "less_than")):
-        return next(text.format(_plain(context[key])) for key, text in _BOUNDS.items() if key in context)
+        return next(f"{text} {_plain(context[key])}" for key, text in _BOUNDS.items() if key in context)
     if kind in ("too_short", "string_too_short"):
         return _size(kind, "at least", context["min_length"])
     if kind in ("too_long", "string_too_long"):

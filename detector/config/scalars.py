@@ -116,4 +116,4 @@ def in_plain_words(said: str) -> tuple[str, str]:
     for pattern, message, remedy in _SAYINGS:
         if re.search(pattern, said):
             return message, remedy
-    return f"not YAML: {said}", ""
+    return f"not YAML: {said}", "put quotes around text with special characters in it"

@@ -11,7 +11,7 @@ Where = tuple[str | int, ...]
 
 _LONGEST = 60
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
-_USERINFO = re.compile(r"\S*:\S*@")
+_WORD = re.compile(r"\S+")
 
 
 def dotted(where: Where) -> str:
@@ -53,7 +53,13 @@ def shown(value: object) -> str:
 
 def without_userinfo(text: str) -> str:
     """Return `text` with user and password of every url in it masked."""
-    return _USERINFO.sub("***@", text)
+    return _WORD.sub(_without_userinfo, text)
+
+
+def _without_userinfo(word: re.Match[str]) -> str:
+    # Not by a pattern for both marks: of many colons it would try every one against every other.
+    userinfo, _, host = word[0].rpartition("@")
+    return f"***@{host}" if ":" in userinfo else word[0]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

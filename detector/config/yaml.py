@@ -8,6 +8,8 @@ they stand, so a small file cannot grow into a large value.
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +35,10 @@ from detector.errors import ConfigError, Problem
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_PROBLEMS = 50
+
+_ESCAPE = re.compile(r"\\U([0-9A-Fa-f]{8})")
+_UNUSABLE = re.compile("[\0\ud800-\udfff]")
+"""By an escape even these come into a text: no path, topic or name can hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ def read(text: str | bytes, file: str = "") -> Document:
             builder.take(event)
     except YAMLError as error:
         builder.problems.append(_scanner_problem(error, text))
+    except ValueError:  # the scanner's own: it takes the number of any character
+        builder.problems.append(_escape_problem(_decoded(text)))
     except _Stop as stop:
         builder.problems.append(stop.problem)
     if builder.problems:
@@ -110,6 +118,12 @@ def _scanner_problem(error: YAMLError, text: str | bytes) -> Problem:
         line = mark.line + 1 if mark is not None else 1
     message, remedy = in_plain_words(said)
     return Problem("", message, remedy, line)
+
+
+def _escape_problem(text: str) -> Problem:
+    beyond = (found for found in _ESCAPE.finditer(text) if int(found[1], 16) > sys.maxunicode)
+    line = next((text.count("\n", 0, found.start()) + 1 for found in beyond), None)
+    return Problem("", "an escape of a character that there is not", "write the character itself", line)
 
 
 @dataclass(slots=True)
@@ -171,7 +185,7 @@ class _Builder:
             self._problem(
                 (*frame.where, key), line, "a merge key (<<) is not allowed", "write the settings out"
             )
-        elif event.implicit[0] and not isinstance(self._scalar((*frame.where, key), event, line), str):
+        elif not isinstance(self._scalar((*frame.where, key), event, line), str):
             self._problem(
                 (*frame.where, key), line, f"the key {key} is not text", f"put it in quotes: '{key}'"
             )
@@ -219,6 +233,9 @@ class _Builder:
         if not isinstance(event, ScalarEvent):
             return None
         text = str(event.value)
+        if _UNUSABLE.search(text):
+            message = "an escape of NUL, or of half a character"
+            self._problem(where, line, message, "write the character itself")
         if not event.implicit[0]:
             return text
         try:

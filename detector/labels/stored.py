@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import struct
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from detector.errors import KyoriError
 from detector.labels.classes import MOST, Classes
 from detector.labels.heldout import Confusion
 from detector.metric import archive
+from detector.npy import DAMAGED, read_header
 
 VERSION = 1
 SIZE_LIMIT = 256 << 20
@@ -87,8 +87,11 @@ def from_bytes(data: bytes) -> tuple[Classes, Confusion]:
         raise KyoriError("count: a class has fewer than two rows, or a number of rows is below 0")
     for name, S in zip(names, arrays["covariance"], strict=True):
         scale = np.sqrt(np.abs(np.diag(S)))
-        R = S / np.outer(np.where(scale > 0.0, scale, 1.0), np.where(scale > 0.0, scale, 1.0))
-        if np.abs(R - R.T).max() > _ASYMMETRY or np.linalg.eigvalsh((R + R.T) / 2.0).min() < -_ASYMMETRY * d:
+        scale = np.where(scale > 0.0, scale, 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            R = S / scale / scale[:, None]
+            sound = np.abs(R - R.T).max() <= _ASYMMETRY  # not so where R is not finite
+        if not sound or np.linalg.eigvalsh((R + R.T) / 2.0).min() < -_ASYMMETRY * d:
             raise KyoriError(f"covariance of {name}: is not symmetric and positive semidefinite")
     classes = Classes(names, metric, arrays["count"], arrays["mean"], arrays["covariance"], rate)
     return classes, Confusion(names, arrays["confusion"])
@@ -108,18 +111,16 @@ def _arrays(data: bytes) -> Mapping[str, NDArray[Any]]:
             if sum(info.file_size for info in infos) > len(data):
                 raise KyoriError("claims to hold more than its own length")
             return {name: _array(members.read(f"{name}.npy"), name) for name in _MEMBERS}
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, struct.error) as error:
+    except (OSError, *DAMAGED) as error:
         raise KyoriError(f"no .npz file, or damaged: {error}") from None
 
 
 def _array(content: bytes, name: str) -> NDArray[Any]:
     """Return an array, once its header is known to say what the member's length bears out."""
     file = io.BytesIO(content)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise KyoriError(f"{name}: not an array as kyori writes it")
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+    shape, by_columns, dtype = read_header(file)
     if dtype.str != _MEMBERS[name] or by_columns:
-        raise KyoriError(f"{name}: an array of {dtype.str}; expected {_MEMBERS[name]}")
+        raise KyoriError(f"{name}: an array of {dtype.str}; expected {_MEMBERS[name]}, by rows")
     if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
         raise KyoriError(f"{name}: its length does not match its shape")
     return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from detector.errors import MetricError
 from detector.metric.comparison import Comparison
 from detector.metric.learned import Metric
+from detector.npy import DAMAGED, read_header
 
 VERSION = 1
 SIZE_LIMIT = 40 << 20
@@ -36,11 +37,7 @@ _MEMBERS = {"L": "<f8", "mean": "<f8", "scale": "<f8", "manifest": "|u1"}
 _MOST_ENTRIES_BYTES = 4096
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _END = struct.Struct("<4s4H2LH")
-_NPY_HEADER = re.compile(
-    rb"\{'descr': '([^']{1,8})', 'fortran_order': False, 'shape': \(([0-9, ]{0,64})\), \} *\n"
-)
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_NPY_MAGIC = b"\x93NUMPY\x01\x00"
 
 
 class Stored(NamedTuple):
@@ -152,28 +149,25 @@ def _members(data: bytes) -> dict[str, bytes]:
             if sum(info.file_size for info in infos) > len(data):
                 raise MetricError("claims to hold more than its own length")
             return {info.filename.removesuffix(".npy"): archive.read(info) for info in infos}
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, struct.error) as error:
+    except (OSError, *DAMAGED) as error:
         raise MetricError(f"damaged: {error}") from None
 
 
 def _array(contents: Mapping[str, bytes], name: str) -> NDArray[np.generic]:
     """Return an array, once its header is known to say what the member's length bears out."""
-    content = contents[name]
-    start = len(_NPY_MAGIC) + 2
-    length = int.from_bytes(content[start - 2 : start], "little")
-    header = _NPY_HEADER.fullmatch(content[start : start + length])
-    if content[: len(_NPY_MAGIC)] != _NPY_MAGIC or header is None:
-        raise MetricError(f"{name}: not an array as kyori writes it")
-    dtype, sides = header[1].decode(), [side.strip() for side in header[2].decode().split(",")]
-    if dtype != _MEMBERS[name]:
-        raise MetricError(f"{name}: an array of {dtype}; expected {_MEMBERS[name]}")
+    file = io.BytesIO(contents[name])
+    try:
+        shape, by_columns, dtype = read_header(file)
+    except ValueError as error:
+        raise MetricError(f"{name}: {error}") from None
+    if dtype.str != _MEMBERS[name] or by_columns:
+        raise MetricError(f"{name}: an array of {dtype.str}; expected {_MEMBERS[name]}, by rows")
     largest = MANIFEST_LIMIT if name == "manifest" else LARGEST_SIDE
-    shape = tuple(int(side) for side in sides if side.isdigit() and len(side) < 20)
     if len(shape) != (2 if name == "L" else 1) or not all(0 < side <= largest for side in shape):
-        raise MetricError(f"{name}: the shape ({header[2].decode()}) is none that a metric has")
-    if math.prod(shape) * np.dtype(dtype).itemsize != len(content) - start - length:
+        raise MetricError(f"{name}: the shape {shape} is none that a metric has")
+    if math.prod(shape) * dtype.itemsize != len(contents[name]) - file.tell():
         raise MetricError(f"{name}: its length does not match its shape")
-    return np.frombuffer(content, dtype, offset=start + length).reshape(shape)
+    return np.frombuffer(contents[name], dtype, offset=file.tell()).reshape(shape)
 
 
 def _manifest(text: bytes) -> dict[str, Any]:

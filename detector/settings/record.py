@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -91,6 +93,13 @@ class Time(Settings):
     def _readable(cls, value: str) -> str:
         if value != "auto" and "%" not in value:
             raise ValueError("not a format of times; write auto, or a strptime format as %d.%m.%Y %H:%M:%S")
+        try:
+            datetime.strptime("", value)
+        except re.error:
+            raise ValueError("a format that names one thing twice; leave out one of the two") from None
+        except ValueError as error:
+            if "does not match" not in str(error):  # else it only wants another text than ""
+                raise ValueError(f"{error}; see strptime for what may follow a %") from None
         return value
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
-
-import numpy as np
 
 from detector import scoring
 from detector.contracts import Layout
 from detector.errors import KyoriError
-from detector.study.labels import texts_in_order
+from detector.study.labels import texts_beside, texts_in_order
 
 
 def checked(name: str, column: str) -> str:
@@ -41,7 +38,7 @@ def texts(name: str, column: str, data: bytes | None, records: int) -> list[str 
         There is no such column, or not one label for each record.
     """
     if data is None and Path(name).suffix.lower() == ".npz":
-        return list(_array(Path(name), column, records))
+        return list(texts_beside(Path(name), column, records))
     layout = Layout(numbers=(), key="{" + checked(name, column) + "}")
     source = scoring.source_of(name, layout, None if data is None else io.BytesIO(data))
     found = texts_in_order(scoring.batches(source))
@@ -51,17 +48,3 @@ def texts(name: str, column: str, data: bytes | None, records: int) -> list[str 
     if len(found) != records:
         raise KyoriError(f"{name}: changed while it was read")
     return found
-
-
-def _array(path: Path, array: str, records: int) -> list[str]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if array not in archive.files or array == "X":
-                others = ", ".join(name for name in archive.files if name != "X") or "none"
-                raise KyoriError(f"{path}: there is no array {array!r} beside X; it has: {others}")
-            values = archive[array]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise KyoriError(f"{path}: array {array!r} cannot be read: {error}") from None
-    if values.shape != (records,):
-        raise KyoriError(f"{path}: array {array!r} has the shape {values.shape}; X has {records} records")
-    return [str(value) for value in values.tolist()]

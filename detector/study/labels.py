@@ -14,6 +14,7 @@ from connectors.decode.times import Times
 from connectors.decode.values import to_float
 from detector.contracts import Batch, Floats
 from detector.errors import KyoriError
+from detector.npy import DAMAGED, member_of, read_header
 from detector.study.metrics import Bools
 
 NORMAL = frozenset(("", "-", "0", "false", "normal", "nan", "na", "null"))
@@ -73,23 +74,31 @@ def texts_in_order(batches: Iterable[Batch]) -> list[str | None]:
 
 def from_npz(path: Path, array: str, records: int) -> Bools:
     """Return the labels that stand beside X in an .npz file, as the array `array`."""
+    return from_texts(texts_beside(path, array, records), array, str(path))
+
+
+def texts_beside(path: Path, array: str, records: int) -> list[str]:
+    """Return the labels that stand beside X in an .npz file, one for each record, as text."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if array not in archive.files or array == "X":
-                others = ", ".join(name for name in archive.files if name != "X") or "none"
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if array not in names or array == "X":
+                others = ", ".join(name for name in names if name != "X") or "none"
                 raise KyoriError(
                     f"{path}: there is no array {array!r} beside X; labels of an .npz file are an array of "
                     f"their own, and it has: {others}"
                 )
-            values = archive[array]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+            with archive.open(member_of(archive, array)) as member:
+                shape, _, dtype = read_header(member)
+                if shape != (records,):
+                    raise KyoriError(
+                        f"{path}: array {array!r} has the shape {shape}; X has {records} records, and each "
+                        "needs one label"
+                    )
+                values = np.frombuffer(member.read(records * dtype.itemsize), dtype, records)
+    except (OSError, *DAMAGED) as error:
         raise KyoriError(f"{path}: array {array!r} cannot be read: {error}") from None
-    if values.ndim != 1 or len(values) != records:
-        raise KyoriError(
-            f"{path}: array {array!r} has the shape {values.shape}; X has {records} records, and each needs "
-            "one label"
-        )
-    return from_texts([str(value) for value in values.tolist()], array, str(path))
+    return [str(value) for value in values.tolist()]
 
 
 def read_incidents(path: Path) -> list[Span]:

@@ -221,6 +221,6 @@ def _legend(*, labelled: bool) -> list[str]:
         )
     parts, at = [], LEFT
     for mark, text, width in marks:
-        parts += [mark.format(x=at, r=at + 16), _text(at + 21, 21, text)]
+        parts += [mark.replace("{x}", str(at)).replace("{r}", str(at + 16)), _text(at + 21, 21, text)]
         at += width + 32
     return parts

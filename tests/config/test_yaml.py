@@ -55,6 +55,15 @@ TRAPS = [
     ("a: %x", "cannot start a value"),
     ("a: `x`", "cannot start a value"),
     ("a: \x1b[2J", "control character"),
+    ("a: \0", "control character"),
+    ('a: "\\0"', "an escape of NUL"),
+    ('a: "x\\ud800"', "half a character"),
+    ('"\\0": 1', "an escape of NUL"),
+    ('a: 1\nb: "\\U00110000"', "a character that there is not"),
+    ("a: \ud800", "control character"),
+    ("...\na: 1", "not YAML"),
+    ("a: 1\n...\nb: 2", "a second document"),
+    ("%TAG ! x:\n---\na: 1", "a % directive"),
     ("- a\n- b", "must be a map; it is a list"),
     ("just text", "must be a map; it is 'just text'"),
     ("", "it is empty"),
@@ -70,6 +79,19 @@ def test_trap_is_an_error(text: str, expected: str) -> None:
     with pytest.raises(ConfigError, match=r"^config\.yaml") as caught:
         read(text, "config.yaml")
     assert expected in str(caught.value)
+    assert all(problem.remedy for problem in caught.value.problems)
+    assert "larger than" in expected or all(problem.line for problem in caught.value.problems)
+
+
+def test_the_line_of_a_trap_is_its_own() -> None:
+    before, line = "x:\n  - y\n\n# z\n", 5
+    for text, expected in TRAPS:
+        if text.startswith("a: ") and "\n" not in text and len(text) < 100:
+            with pytest.raises(ConfigError) as caught:
+                read(before + text, "config.yaml")
+            assert [problem.line for problem in caught.value.problems if expected in problem.message] == [
+                line
+            ]
 
 
 @pytest.mark.parametrize(
