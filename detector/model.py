@@ -11,10 +11,11 @@ from scipy import special
 
 from detector import row
 from detector.contracts import Floats
-from detector.errors import MetricError
+from detector.errors import KyoriError, MetricError
 from detector.kernel import drift, plan, series, shift
 from detector.kernel.independent import DECIDED
 from detector.kernel.moved import Moves
+from detector.merged import merge
 from detector.metric.distances import Distance, distance
 from detector.metric.learned import Metric
 from detector.reference import point as points
@@ -240,6 +241,21 @@ class Model:
         ):
             at = self._parts.single
         return moments(row_[at:], self.d, full=self._kernel != "distance")
+
+    def merged(self, a: Floats, b: Floats) -> Floats:
+        """Return the row of a model that has learned the records of both; its warm-up begins anew.
+
+        Raises
+        ------
+        KyoriError
+            The model is not `plain`: the others learn of the order of records, and two have none in common.
+        """
+        if self._kernel in ("default", "univariate"):
+            raise KyoriError(f"mode: {self.settings.mode} depends on the order of records; only plain merges")
+        into, plan_ = self.fresh(), self._plan
+        charts = a[row.HEAD :], b[row.HEAD :], into[row.HEAD :]
+        merge(*charts, self.d, full=self._kernel != "distance", floor=plan_.floor, prior=plan_.prior)
+        return into
 
     @property
     def averages(self) -> bool:

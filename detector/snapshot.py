@@ -30,19 +30,24 @@ def moments(chart: Floats, d: int, *, full: bool) -> Moments:
     """
     mean = chart[VECTORS : VECTORS + d] + chart[VECTORS + d : VECTORS + 2 * d]
     mean = np.where(np.isnan(mean), 0.0, mean)  # a column that never had a value
-    at, count = VECTORS + 4 * d, chart[VECTORS + 3 * d : VECTORS + 4 * d]
+    count = chart[VECTORS + 3 * d : VECTORS + 4 * d]
+    weight = (chart[WEIGHT] + chart[PRIOR]) if full else count
+    return Moments(mean, scatter(chart, d, full=full) / np.maximum(weight, 1.0), float(chart[LEARNED]))
+
+
+def scatter(chart: Floats, d: int, *, full: bool) -> Floats:
+    """Return the sum of squared deviations from the mean, (d, d), with the prior in it; see `moments`."""
+    at = VECTORS + 4 * d
     if not full:
-        variance = chart[at : at + d] / np.maximum(count, 1.0)
-        return Moments(mean, np.diag(variance), float(chart[LEARNED]))
+        return np.diag(chart[at : at + d])
     packed = np.zeros((d, d))
     rows, columns = np.triu_indices(d)
     packed[columns, rows] = chart[at : at + d * (d + 1) // 2]  # stored by columns of the lower triangle
     if chart[MATURE] == 0.0:
-        scatter = packed + np.tril(packed, -1).T
-        return Moments(mean, scatter / max(chart[WEIGHT], 1.0), float(chart[LEARNED]))
+        return packed + np.tril(packed, -1).T
     lower = np.tril(packed, -1) + np.eye(d)
-    scatter = (lower / np.diag(packed)) @ lower.T
-    return Moments(mean, scatter / (chart[WEIGHT] + chart[PRIOR]), float(chart[LEARNED]))
+    factored: Floats = (lower / np.diag(packed)) @ lower.T
+    return factored
 
 
 def whitening(moments: Moments, floor: float) -> Floats:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detector import row
 from detector.contracts import Floats
+from detector.errors import KyoriError
 from detector.metric.distances import DISTANCES
 from detector.metric.distances import distance as find_distance
 from detector.metric.learned import Metric
@@ -126,6 +127,20 @@ class Chart:
         clock = self.rows[0, row.SEEN] + 1.0 + np.arange(len(X))
         self.rows = _plain(self.rows)
         return self._learner.run(self.rows, _first(X), X, clock)
+
+    def merged(self, other: Chart) -> Chart:
+        """Return what has learned the records of both; silent until it has learned some more.
+
+        Raises
+        ------
+        KyoriError
+            They differ in settings or features, or are not `plain`.
+        """
+        if (self.settings, self.d) != (other.settings, other.d):  # the settings name the metric
+            raise KyoriError("only models of the same parameters and features can be merged")
+        both = Chart(self.settings, self.d, self.metric)
+        both.rows[0] = self._learner.merged(self.rows[0], other.rows[0])
+        return both
 
 
 def _first(X: Floats) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 from collections.abc import Hashable, Iterator, Mapping
@@ -11,6 +12,7 @@ import numpy as np
 from river.base import AnomalyDetector
 
 from detector.contracts import LARGEST, Floats
+from detector.errors import KyoriError
 from detector.estimators.chart import Chart, flat_settings
 from detector.metric.learned import Metric
 
@@ -140,6 +142,25 @@ class RiverDetector(AnomalyDetector):
         if self._chart is None:
             return 0.0
         return float(self._chart.judge(self._vector(x)).score[0])
+
+    def merge(self, other: RiverDetector) -> RiverDetector:
+        """Return a detector that has learned the records of both; see `MahalanobisDetector.merge`.
+
+        Parameters
+        ----------
+        other
+            With the same parameters, ``mode="plain"``, and the same features, or none yet.
+        """
+        if self._chart is None or other._chart is None:
+            return copy.deepcopy(self if other._chart is None else other)
+        if self.features != other.features:
+            raise KyoriError(
+                f"only models of the same features can be merged, not {self.features} and {other.features}"
+            )
+        both = copy.copy(self)
+        both._chart = self._chart.merged(other._chart)
+        both.ignored += other.ignored
+        return both
 
     @property
     def _raw_memory_usage(self) -> int:

@@ -6,6 +6,7 @@ own language instead: raw distances, higher = stranger.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from detector.contracts import LARGEST, Floats
+from detector.errors import KyoriError
 from detector.estimators.chart import Chart, flat_settings
 from detector.metric.learned import Metric
 
@@ -131,6 +133,32 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             return self._learn(self._rows(X, reset=True), self._fresh())
         return self._learn(self._rows(X), self.chart_)
 
+    def merge(self, other: Self) -> Self:
+        """Return a detector that has learned the rows of both; neither of the two is changed.
+
+        Mean and covariance are those of all rows together, as if one had learned them all, but for two
+        things: the pull of `shrink` is that of both, and with a `memory` the two fade as they are, side by
+        side. The threshold depends on the order of rows and is not merged: the new detector flags nothing
+        until `learn_many` has given it more rows; its warm-up begins anew.
+
+        Parameters
+        ----------
+        other : MahalanobisDetector
+            Fitted, with the same parameters, ``mode="plain"``, and the same features in the same order.
+
+        Raises
+        ------
+        KyoriError
+            It is not, or one of the two hardly knows a feature yet.
+        """
+        check_is_fitted(self)
+        check_is_fitted(other)
+        names = [getattr(one, "feature_names_in_", np.empty(0)).tolist() for one in (self, other)]
+        if names[0] != names[1]:
+            raise KyoriError(f"only models of the same features can be merged, not {names[0]} and {names[1]}")
+        both = copy(self)
+        return both._take(self.chart_.merged(other.chart_))
+
     def score_many(self, X: ArrayLike) -> Floats:
         """Return each row's distance from what is known: >= 0, higher = stranger. Learns nothing.
 
@@ -196,6 +224,9 @@ class MahalanobisDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _learn(self, X: Floats, chart: Chart) -> Self:
         chart.learn(X)
+        return self._take(chart)
+
+    def _take(self, chart: Chart) -> Self:
         self.chart_ = chart
         # A threshold asks how many values there are, not which.
         (threshold,) = chart.judge(np.zeros((1, chart.d))).threshold
