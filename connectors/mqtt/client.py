@@ -72,6 +72,14 @@ class WatchedClient(Client):
         self._asked = time.monotonic()
         return result
 
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read; whatever comes shows that the broker is there.
+
+        paho would insist on the answer to its ping, which may wait behind thousands of messages.
+        """
+        self._ping_t = 0.0
+        return super().loop_read(max_packets)
+
     def loop_misc(self) -> MQTTErrorCode:
         """Look at the time; paho would wait a whole keepalive for a broker that never accepts us."""
         if not self.is_connected() and time.monotonic() - self._asked > ACCEPTED_WITHIN_S:

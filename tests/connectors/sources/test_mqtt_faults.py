@@ -18,7 +18,7 @@ from connectors.mqtt.options import Connection
 from connectors.sources.mqtt import MqttSource
 from detector.contracts import Batch
 from tests.brokers import Broker, broker, needs_mosquitto, wait_until
-from tests.connectors.mqtt_help import connected, json_values, received, source, values
+from tests.connectors.mqtt_help import connected, json_values, source, values
 from tests.faultproxy import FaultProxy
 
 __all__ = ["broker"]
@@ -105,16 +105,15 @@ def test_flapping_half_open_and_silent_links_lose_nothing(
 
 @needs_mosquitto
 def test_a_broker_that_comes_byte_by_byte_is_understood(broker: Broker, proxy: FaultProxy) -> None:
-    proxy.piece = 1
-    reading = connected(proxy.url)
+    """So slowly that the answer to a ping comes seconds late, behind all the messages."""
+    proxy.piece, proxy.delay_s = 1, 0.001
+    reading = connected(proxy.url, keepalive="2s")
     reader = Reader(reading)
-    broker.publish("in/a", *json_values(range(300)))
-    reader.until(lambda: len(reader.values) >= 300, 60)
+    broker.publish("in/a", *json_values(range(100)))
+    reader.until(lambda: len(reader.values) >= 100, 60)
     reading.close()
-    assert reader.values == [*range(300)]
-    assert reading.counts["gaps"] == 0
+    assert reader.values == [*range(100)]
     assert proxy.accepted == 1
-    assert sum(map(received, reader.batches)) == 300
 
 
 @needs_mosquitto
