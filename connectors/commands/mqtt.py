@@ -119,6 +119,7 @@ class MqttCommands:
         )
         link.on_up, link.on_down = self._on_up, self._inbox.down
         link.on_message, link.on_subscribed = self._on_message, self._on_subscribed
+        link.on_answer = self._inbox.settle
         try:
             link.start()
         except LinkError as error:
@@ -159,7 +160,7 @@ class MqttCommands:
                 return  # told to end before it was carried out: it is not acknowledged, and comes again
             self._send(command, answer)
         if command.qos and self._link is not None:
-            self._inbox.ack(Token(command.epoch, (command.mid,)), self._link.ack)
+            self._inbox.ack(Token(command.epoch, (command.mid,)), self._link.ack, self._link.ask)
 
     def _answer(self, command: Command) -> bytes | None:
         """Return the answer, trying again while the command cannot be carried out; None if told to end."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import ssl
 import stat
+import time
 from collections.abc import Callable
 
 import structlog
@@ -19,6 +22,13 @@ log = structlog.get_logger()
 
 MAX_OUTGOING = 1000
 """Messages that may wait for the broker's acknowledgement; further ones are refused."""
+
+
+ACCEPTED_WITHIN_S = 5.0
+"""A broker that has not accepted us by then is let go, as one that cannot be reached."""
+
+TICK_S = 0.25
+"""How often paho's thread looks at the time."""
 
 
 class LinkError(KyoriError):
@@ -36,6 +46,7 @@ class WatchedClient(Client):
     """paho's client, whose thread cannot end unnoticed: `on_end` is told why."""
 
     on_end: Callable[[str], None]
+    _asked = 0.0
 
     def keep_errors(self) -> None:
         """Keep the text of the last error of the socket, which paho's callbacks do not tell."""
@@ -49,7 +60,34 @@ class WatchedClient(Client):
         text, self._kept.text = self._kept.text, ""
         return text
 
-    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+    def break_off(self) -> None:
+        """Break the connection, so that the thread makes a new one."""
+        sock = self.socket()
+        if isinstance(sock, socket.socket):
+            with contextlib.suppress(OSError):  # it is broken already
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def reconnect(self) -> MQTTErrorCode:
+        """Connect, and note when the broker was asked to accept us."""
+        result = super().reconnect()
+        self._asked = time.monotonic()
+        return result
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read; whatever comes shows that the broker is there.
+
+        paho would insist on the answer to its ping, which may wait behind thousands of messages.
+        """
+        self._ping_t = 0.0
+        return super().loop_read(max_packets)
+
+    def loop_misc(self) -> MQTTErrorCode:
+        """Look at the time; paho would wait a whole keepalive for a broker that never accepts us."""
+        if not self.is_connected() and time.monotonic() - self._asked > ACCEPTED_WITHIN_S:
+            self.break_off()
+        return super().loop_misc()
+
+    def loop_forever(self, timeout: float = TICK_S, retry_first_connection: bool = False) -> MQTTErrorCode:
         """Run in paho's thread until it ends, for whatever reason."""
         reason = "it ended by itself"
         try:
@@ -82,6 +120,14 @@ def make_client(options: Connection, *, clean: bool) -> WatchedClient:
         client.tls_set_context(_tls(options))
     client.max_queued_messages_set(MAX_OUTGOING)
     return client
+
+
+def ask_after(keepalive: float) -> int:
+    """Return after how many silent seconds paho has to ask the broker whether it is there.
+
+    It gives up when the answer takes as long again; both together stay within 1.5 times the keepalive.
+    """
+    return max(1, int(0.75 * keepalive - TICK_S))
 
 
 def make_properties(packet: int, **values: object) -> Properties:

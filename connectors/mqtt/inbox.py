@@ -2,7 +2,9 @@
 
 Words used here. An *epoch* is one connection; an acknowledgement is only valid in the epoch in which
 its message came. A *session* is what the broker keeps for our client id, packet ids included, and
-lives through many epochs. The *window* is how many QoS 1 messages may be unacknowledged.
+lives through many epochs. The *window* is how many QoS 1 messages may be unacknowledged. A message
+is *settled* when the broker is known to have read its acknowledgement: it has answered something that was
+sent after it.
 
 A QoS 1 message is in one of these states when the connection breaks and comes back with the session
 still there. The broker then sends everything again that it has no acknowledgement for, with the DUP flag:
@@ -24,11 +26,18 @@ second copy would be taken for the older message.
 
 Brokers overrun the window: MQTT 3.1.1 has none in the protocol, and Mosquitto 2.0.11 sends several
 times the Receive Maximum of MQTT 5 while acknowledgements are under way (measured: 7 times; its issue 2301).
-Therefore no more messages than the window are taken unacknowledged, however many wait, and the ring
-holds two windows, and at least `RING_LEAST` messages. If even `CAPACITY` is exceeded, messages are
-shed: what does not fit is not kept, nor anything after it, and once all that was kept is acknowledged,
-a new connection makes the broker send the rest again. Nothing blocks, memory stays bounded, and nothing
-is lost.
+Therefore no more messages than the window are taken unacknowledged, however many wait.
+
+An acknowledgement that was sent may never be read: when we end with messages unread in the socket, the
+system resets the connection, and the broker, which notices that while it writes, drops what it has not
+read of us (Mosquitto 2.0.11 under load: hundreds of acknowledgements at a stop). So the messages that may
+come again are those not settled, and no more of them are taken than the ring has room for: two
+windows, and at least `RING_LEAST`. The broker is asked for an answer whenever a quarter of that was
+acknowledged.
+
+If even `CAPACITY` is exceeded, messages are shed: what does not fit is not kept, nor anything after it,
+and once all that was kept is acknowledged, a new connection makes the broker send the rest again. Nothing
+blocks, memory stays bounded, and nothing is lost.
 
 What is left: a broker that gives a packet id out again soon, and for a message with the very same topic
 and payload, while we are killed before we read that message, makes us take it for the older one.
@@ -51,8 +60,8 @@ counted as ``qos0_dropped``, QoS 1 messages are shed."""
 
 RING_WINDOWS = 2
 RING_LEAST = 1000
-"""The ring needs room for two windows: messages whose acknowledgements the broker has not seen yet, and
-those that were committed after them. A small window is given more, as brokers overrun it."""
+"""The ring has room for two windows: one on its way to us, one whose acknowledgements are on their way to
+the broker. A small window is given more, so that it is seldom waited for the broker's answer."""
 
 _ENTRY = 8
 """Bytes of an entry of the ring: packet id and `digest`."""
@@ -113,7 +122,10 @@ class Inbox:
         self._queue: deque[Message] = deque()
         self._bytes = 0
         self._ring: OrderedDict[int, bytes] = OrderedDict()
+        self._ring_size = max(RING_WINDOWS * window, RING_LEAST)
+        self._asked: deque[tuple[int, int]] = deque()
         self._epoch = self._session = self._unacked = self._taken = 0
+        self._unsettled = self._unasked = 0
         self._live = self._shedding = self._changed = False
 
     # --- paho's thread
@@ -122,7 +134,8 @@ class Inbox:
         """Begin an epoch."""
         with self.ready:
             self._epoch += 1
-            self._unacked = self._taken = 0
+            self._unacked = self._taken = self._unsettled = self._unasked = 0
+            self._asked.clear()
             self._live, self._shedding = True, False
             if session_present:
                 self._drop_unread()
@@ -146,6 +159,13 @@ class Inbox:
             self._queue.append(message)
             self._bytes += len(message.payload)
             self.ready.notify()
+
+    def settle(self, asked: int) -> None:
+        """Note the broker's answer: whatever was acknowledged before that was asked will not come again."""
+        with self.ready:
+            if self._asked and self._asked[0][0] == asked:
+                self._unsettled -= self._asked.popleft()[1]
+                self.ready.notify_all()
 
     def wake(self) -> None:
         """Make `wait` look again at what it was asked to watch."""
@@ -189,7 +209,9 @@ class Inbox:
             return self._readable() or self._changed
 
     def _readable(self) -> bool:
-        return bool(self._queue) and (self._queue[0].qos == 0 or self._taken < self.window)
+        if not self._queue or self._queue[0].qos == 0:
+            return bool(self._queue)
+        return self._taken < self.window and self._taken + self._unsettled < self._ring_size
 
     def _spent(self) -> bool:
         return self._live and self._taken >= self.window
@@ -211,15 +233,16 @@ class Inbox:
                 message.repeated = message.dup and self._ring.get(message.mid) == entry
                 self._ring.pop(message.mid, None)
                 self._ring[message.mid] = entry
-                while len(self._ring) > max(RING_WINDOWS * self.window, RING_LEAST):
+                while len(self._ring) > self._ring_size:
                     self._ring.popitem(last=False)
             return message
 
-    def ack(self, token: Token, send: Callable[[int], object]) -> None:
-        """Call `send` with each packet id, if the token is of the living epoch.
+    def ack(self, token: Token, send: Callable[[int], object], ask: Callable[[], int | None]) -> None:
+        """Call `send` with each packet id, if the token is of the living epoch, and now and then `ask`.
 
-        `send` runs under the lock that `down` needs: else the connection could be replaced between
-        the look at the epoch and the sending, and the packet id would acknowledge another message.
+        `ask` asks the broker for an answer, and returns what `settle` will be called with. Both run under
+        the lock that `down` needs: else the connection could be replaced between the look at the epoch
+        and the sending, and the packet id would acknowledge another message.
         """
         with self.ready:
             mids, token.mids = token.mids, ()
@@ -230,6 +253,11 @@ class Inbox:
             self._taken -= len(mids)
             for mid in mids:
                 send(mid)
+            self._unsettled += len(mids)
+            self._unasked += len(mids)
+            if self._unasked >= self._ring_size // 4 and (asked := ask()) is not None:
+                self._asked.append((asked, self._unasked))
+                self._unasked = 0
 
     def starved(self) -> bool:
         """Tell whether messages were shed and all that was kept is done: time for a new connection."""

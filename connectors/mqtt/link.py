@@ -12,7 +12,6 @@ although `must_start` asked for it at once.
 from __future__ import annotations
 
 import random
-import socket
 import sys
 import threading
 import time
@@ -26,12 +25,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from connectors.mqtt.client import LinkError, WatchedClient, make_client, make_properties
+from connectors.mqtt.client import LinkError, WatchedClient, ask_after, make_client, make_properties
 from connectors.mqtt.options import Connection
 from connectors.mqtt.takeovers import TAKEN_OVER, Takeovers
 
 log = structlog.get_logger()
 
+_NEVER_SUBSCRIBED = "kyori/never/subscribed"
 BACKOFF_S = (1.0, 30.0)
 SHORT_LIFE_S = 10.0
 """A connection that broke sooner did not heal anything: the pauses go on growing."""
@@ -66,6 +66,8 @@ class Link:
         Called with paho's message; with packet id and error text ("" when the broker took it).
     on_subscribed : callable
         Called with the broker's answer to each filter of `subscribe`, in their order.
+    on_answer : callable
+        Called with the packet id of each `ask` that the broker has answered.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Link:
         self.on_message: Callable[[MQTTMessage], None] = lambda _message: None
         self.on_published: Callable[[int, str], None] = lambda _mid, _error: None
         self.on_subscribed: Callable[[list[ReasonCode]], None] = lambda _codes: None
+        self.on_answer: Callable[[int], None] = lambda _mid: None
         self._v5 = options.protocol == 5
         self._log = log.bind(connector=name, url=options.url, user=options.username)
         self._on_change = on_change
@@ -97,7 +100,7 @@ class Link:
         self._ever = self._stopping = self._answered = self._renewing = False
         self._attempts = 0
         self._since = 0.0
-        self._takeovers = Takeovers()
+        self._takeovers = Takeovers(options.client_id, self._log)
 
     # --- life
 
@@ -114,7 +117,7 @@ class Link:
                 ReceiveMaximum=self._window,
                 MaximumPacketSize=self._max_packet,
             )
-        client.connect_async(*self.options.address, keepalive=round(self.options.keepalive), **more)
+        client.connect_async(*self.options.address, keepalive=ask_after(self.options.keepalive), **more)
         client.loop_start()
 
     def stop(self) -> None:
@@ -174,6 +177,14 @@ class Link:
         if self._client is not None and filters:
             self._client.unsubscribe(filters)
 
+    def ask(self) -> int | None:
+        """Ask the broker for an answer, which shows that it has read all that was sent before.
+
+        Returns its packet id, or None. MQTT lets a client ask with no other effect only by taking back a
+        subscription that it does not have.
+        """
+        return self._client.unsubscribe(_NEVER_SUBSCRIBED)[1] if self._client is not None else None
+
     def publish(self, topic: str, payload: str) -> int | None:
         """Hand over a QoS 1 message; None when too many wait already, else its packet id.
 
@@ -190,12 +201,8 @@ class Link:
     def reconnect(self) -> None:
         """Break the connection, so that paho's thread makes a new one, without a growing pause."""
         self._renewing = True
-        sock = self._client.socket() if self._client is not None else None
-        if isinstance(sock, socket.socket):
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # it is broken already
+        if self._client is not None:
+            self._client.break_off()
 
     def _make_client(self) -> WatchedClient:
         client = make_client(self.options, clean=self._session_s == 0)
@@ -206,6 +213,7 @@ class Link:
         client.on_disconnect = self._disconnected
         client.on_message = lambda _client, _data, message: self.on_message(message)
         client.on_subscribe = lambda _client, _data, _mid, codes, _properties: self.on_subscribed(codes)
+        client.on_unsubscribe = lambda _client, _data, mid, _codes, _properties: self.on_answer(mid)
         client.on_publish = lambda _client, _data, mid, code, _properties: self.on_published(
             mid, str(code) if code.is_failure else ""
         )
@@ -255,10 +263,11 @@ class Link:
             reason = "closed by the broker" if closed else error or str(code)
             self.problem = f"connection lost: {reason}"
             self._log.warning("mqtt_disconnected", reason=reason, lived_s=round(lived, 1))
-            silent = closed and lived < BACKOFF_S[1]
-            fight = self._takeovers.count(told=told and code.value == TAKEN_OVER, silent=silent)
+            fight = self._takeovers.note(
+                told=told and code.value == TAKEN_OVER, suspected=closed and lived < BACKOFF_S[1]
+            )
             if fight:
-                self.failure = f"{self.options.url}: {fight} {self.options.client_id!r}; give each its own"
+                self.failure = f"{self.options.url}: {fight}"
         elif not self._stopping and not self._answered:
             self._trouble(
                 "mqtt_no_answer", f"the broker said nothing; does it speak MQTT {self.options.protocol}?"

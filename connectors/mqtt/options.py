@@ -49,7 +49,7 @@ class Connection(Options):
     )
     tls: Tls | None = Field(default=None, description="certificates for an mqtts:// url")
     keepalive: Duration = Field(
-        default=60.0, ge=1, le=65535, description="a silent connection is given up after 1.5 times this"
+        default=60.0, ge=2, le=65535, description="a silent connection is given up after 1.5 times this"
     )
 
     @field_validator("url")

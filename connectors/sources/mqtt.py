@@ -96,6 +96,7 @@ class MqttSource:
         )
         link.on_up, link.on_down = self._on_up, self._inbox.down
         link.on_message, link.on_subscribed = self._on_message, self._on_subscribed
+        link.on_answer = self._inbox.settle
         try:
             link.start()
         except LinkError as error:
@@ -114,7 +115,7 @@ class MqttSource:
     def ack(self, token: object) -> None:
         """Acknowledge a committed batch; of an earlier connection: do nothing, count ``stale_acks``."""
         if isinstance(token, Token) and self._link is not None:
-            self._inbox.ack(token, self._link.ack)
+            self._inbox.ack(token, self._link.ack, self._link.ask)
 
     def close(self) -> None:
         """Disconnect; the broker goes on collecting for us."""
@@ -177,6 +178,8 @@ class MqttSource:
                 self._builder.add(record, labels, where, message.payload)
         except Undecodable as error:
             self._builder.reject(error.reason, error.detail, where, message.payload)
+        except Exception as error:  # a fault of ours: it shall cost this message, not the stream
+            self._builder.reject("decoder_failed", f"{type(error).__name__}: {error}", where, message.payload)
 
     def _labels_of(self, topic: str) -> dict[str, str] | None:
         if topic not in self._labels:

@@ -31,7 +31,7 @@ def main(url: str, file: str, mode: str) -> None:
         properly = MqttCommands._carry_out
 
         def early(self: Any, command: Command) -> None:
-            self._inbox.ack(Token(command.epoch, (command.mid,)), self._link.ack)
+            self._inbox.ack(Token(command.epoch, (command.mid,)), self._link.ack, self._link.ask)
             properly(self, command)
 
         MqttCommands._carry_out = early  # type: ignore[method-assign]

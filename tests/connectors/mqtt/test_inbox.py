@@ -23,6 +23,17 @@ def inbox(*mids: int, **more: Any) -> Inbox:
     return made
 
 
+def no_answer() -> int | None:
+    """Ask a broker that is not there."""
+    return None
+
+
+def acknowledge(box: Inbox, *mids: int, epoch: int = 1) -> None:
+    """Acknowledge to a broker that answers at once."""
+    box.ack(Token(epoch, mids), lambda _mid: None, lambda: 1)
+    box.settle(1)
+
+
 def taken(box: Inbox) -> list[tuple[int, bool]]:
     result = []
     while (one := box.take()) is not None:
@@ -86,9 +97,9 @@ def test_stale_tokens_do_nothing(session_present: bool) -> None:
     taken(box)
     sent: list[int] = []
     box.down()
-    box.ack(Token(1, (1,)), sent.append)
+    box.ack(Token(1, (1,)), sent.append, no_answer)
     box.up(session_present=session_present)
-    box.ack(Token(1, (1,)), sent.append)
+    box.ack(Token(1, (1,)), sent.append, no_answer)
     assert (sent, box.counts["stale_acks"]) == ([], 2)
 
 
@@ -97,8 +108,8 @@ def test_token_acknowledges_once() -> None:
     taken(box)
     sent: list[int] = []
     token = Token(1, (1,))
-    box.ack(token, sent.append)
-    box.ack(token, sent.append)
+    box.ack(token, sent.append, no_answer)
+    box.ack(token, sent.append, no_answer)
     assert sent == [1]
 
 
@@ -119,7 +130,7 @@ def test_ring_survives_in_the_position_and_is_bounded(monkeypatch: pytest.Monkey
     for mid in range(1, 31):
         box.put(message(mid))
         assert taken(box) == [(mid, False)]
-        box.ack(Token(1, (mid,)), lambda _mid: None)
+        acknowledge(box, mid)
     saved = json.loads(box.position(at=1.0))
     assert saved["at"] == 1.0
     other = Inbox(2)
@@ -127,9 +138,41 @@ def test_ring_survives_in_the_position_and_is_bounded(monkeypatch: pytest.Monkey
     other.up(session_present=True)
     other.put(message(30, dup=True))
     assert taken(other) == [(30, True)]
-    other.ack(Token(1, (30,)), lambda _mid: None)
+    acknowledge(other, 30)
     other.put(message(20, dup=True))  # forgotten: 10 are kept
     assert taken(other) == [(20, False)]
+
+
+def test_what_may_come_again_is_never_more_than_the_ring_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that sent far more than the window drops the acknowledgements it has not read yet (P2)."""
+    monkeypatch.setattr("connectors.mqtt.inbox.RING_LEAST", 10)
+    box = inbox(*range(1, 51), window=5)
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(100 + len(asked))
+        return asked[-1]
+
+    read: list[int] = []
+    while mids := tuple(mid for mid, _ in taken(box)):
+        read += mids
+        box.ack(Token(1, mids), lambda _mid: None, ask)
+    assert read == [*range(1, 11)]
+    assert not box.wait(0, lambda: False)
+    box.settle(7)  # another answer
+    assert not taken(box)
+    box.settle(asked[0])
+    read += (mid for mid, _ in taken(box))
+    assert read == [*range(1, 16)]
+
+    reconnect(box)
+    for mid in range(6, 51):  # the broker has read five acknowledgements, and sends the rest again
+        box.put(message(mid, dup=True))
+    again = []
+    while found := taken(box):
+        again += found
+        acknowledge(box, *(mid for mid, _ in found), epoch=2)
+    assert [mid for mid, repeated in again if not repeated] == [*range(16, 51)]
 
 
 def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +182,7 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (box.counts["shed"], box.counts["qos0_dropped"]) == (1, 1)
     assert [mid for mid, _ in taken(box)] == [1, 2, 3]
     assert not box.starved()
-    box.ack(Token(1, (1, 2, 3)), lambda _mid: None)
+    box.ack(Token(1, (1, 2, 3)), lambda _mid: None, no_answer)
     assert box.starved()
     box.put(message(5))
     assert taken(box) == [], "what comes after a shed message must come after it again"

@@ -176,14 +176,14 @@ def test_what_does_not_fit_is_fetched_again(broker: Broker, monkeypatch: pytest.
 
 @needs_mosquitto
 def test_two_clients_of_one_name_are_told(broker: Broker) -> None:
-    """P13, across hosts: no lock can see it."""
-    one, two = connected(broker), connected(broker)
-    with pytest.raises(SourceError, match="client_id 'test'"):
-        for _ in range(100):
-            one.read(1, 0.05)
-            two.read(1, 0.05)
-    one.close()
-    two.close()
+    """P13, across hosts: no lock can see it. This broker does not say why it closes the connection."""
+    with structlog.testing.capture_logs() as logs:
+        one, two = connected(broker), connected(broker)
+        wait_until(lambda: any(entry["event"] == "mqtt_taken_over" for entry in logs), 30)
+        one.close()
+        two.close()
+    told = next(entry for entry in logs if entry["event"] == "mqtt_taken_over")
+    assert "client_id 'test'" in told["reason"]
 
 
 @needs_mosquitto
@@ -208,9 +208,9 @@ def test_dead_network_thread_is_an_error(broker: Broker) -> None:
 def test_slow_reader_does_not_cost_the_connection(broker: Broker) -> None:
     """P11: keepalive goes on while nobody reads."""
     with structlog.testing.capture_logs() as logs:
-        reading = connected(broker, keepalive="1s")
+        reading = connected(broker, keepalive="2s")
         broker.publish("in/a", *json_values(range(100)))
-        time.sleep(2.5)
+        time.sleep(4)
         assert values(drain(reading, 100)) == [*range(100)]
         reading.close()
     assert not [entry for entry in logs if entry["event"] == "mqtt_disconnected"]
