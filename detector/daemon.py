@@ -1,7 +1,7 @@
-"""The daemon: puts sources, pipelines, state and sinks together, and answers signals.
+"""The daemon: runs the pipelines of a configuration, and answers signals.
 
-The only module that knows both sides. A pipeline runs in a `detector.worker.Worker`; here they are
-made, started, watched and ended.
+A pipeline is made by `detector.prepared`, and runs in a `detector.worker.Worker`; here they are started,
+watched, exchanged for others when the configuration has changed, and ended.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from types import FrameType
 from typing import Any
@@ -17,23 +17,17 @@ from typing import Any
 import structlog
 
 import connectors.commands
-import connectors.sinks
-import connectors.sources
-from detector.assembled import read_classes
 from detector.config.models import Config
-from detector.contracts import Sink, Source
-from detector.courier import Courier
-from detector.errors import KyoriError
-from detector.feedback import Feedback
-from detector.history import history_of
-from detector.keeper import Keeper, check
+from detector.errors import KyoriError, StateError
+from detector.keeper import check
 from detector.labelbook import FILE as LABELS
 from detector.labelling import Labelling
-from detector.pipeline import Pipeline
-from detector.refused import Refused
+from detector.logs import configure
+from detector.prepared import Prepared
+from detector.reload import Change, changed
 from detector.statedir import StateDir
-from detector.store import Store
-from detector.training import Models
+from detector.supervisor import notify
+from detector.watchdog import Watchdog
 from detector.worker import Worker
 
 log = structlog.get_logger()
@@ -61,71 +55,65 @@ class Daemon:
         self.config = config
         self._clock = clock
         # Plain values and no event: a signal may come while this thread holds the event's own lock.
-        self._stopping = False
+        self._stopping = self._reloading = False
         self._signals = 0
         self.workers: dict[str, Worker] = {}
         self._state_dir = state_dir or StateDir.open(config.state_dir)
         try:
             check(config)
-            for name in config.pipelines:
-                self.workers[name] = self._worker(name)
-            self._commands = self._labels()
+            prepared = {name: self._prepared(config, name) for name in config.pipelines}
+            self._commands = self._labels(config, prepared)
+            self._open(prepared)
         except BaseException:
             self._state_dir.close()
             raise
+        self._watchdog = Watchdog(lambda: list(self.workers.values()), config.watchdog)
 
-    def _worker(self, name: str) -> Worker:
-        config, settings = self.config, self.config.pipelines[name]
-        pipeline = Pipeline(name, settings)
-        if settings.detector.classes:
-            pipeline.classes = read_classes(settings.detector.classes, pipeline.vector.names)
-        store = Store.open(self._state_dir.path / f"{name}.db", schema=pipeline.schema)
-        store.register(settings.outputs)
-        sources = {source: self._source(source, pipeline) for source in settings.sources}
-        couriers = [Courier(sink, self._sink(sink), store) for sink in settings.outputs]
-        refused = Refused(name, config.dead_letter)
-        metric = settings.detector.metric is not None
-        return Worker(
-            pipeline, sources, store, couriers, refused, self._clock, history_of(config, name),
-            Keeper(pipeline, Models.of(self._state_dir.path, name), self._clock) if metric else None,
-            Feedback(self._state_dir.path / LABELS, len(config.pipelines)),
-        )  # fmt: skip
+    def _prepared(self, config: Config, name: str) -> Prepared:
+        return Prepared(config, name, self._state_dir.path, self._clock, lambda: len(self.workers) == 1)
 
-    def _source(self, name: str, pipeline: Pipeline) -> Source:
-        connector = self.config.sources[name]
-        kind: Any = connectors.sources.load(connector.type)
-        source: Source = kind(name, connector.options, pipeline.layout, self._clock)
-        return source
+    def _open(self, prepared: Mapping[str, Prepared]) -> None:
+        """Open these beside those that run: all, or none of them."""
+        opened: dict[str, Worker] = {}
+        try:
+            for name, one in prepared.items():
+                opened[name] = one.open()
+        except BaseException:
+            for worker in opened.values():
+                worker.close()
+            raise
+        self.workers |= opened
 
-    def _sink(self, name: str) -> Sink:
-        connector = self.config.outputs[name]
-        kind: Any = connectors.sinks.load(connector.type)
-        sink: Sink = kind(name, connector.options)
-        return sink
-
-    def _labels(self) -> Any:
+    def _labels(self, config: Config, pipelines: Mapping[str, Prepared | Worker]) -> Any:
         """Return what takes labels from people while we run, if there is anything; not opened yet."""
-        connector = self.config.commands
+        connector = config.commands
         if connector is None:
             return None
-        knows = {name: worker.pipeline.knows for name, worker in self.workers.items()}
+        knows = {name: pipelines[name].pipeline.knows for name in config.pipelines}
         handle = Labelling(self._state_dir.path / LABELS, knows, connector.type, self._clock)
-        return connectors.commands.load(connector.type)(self.config.name, connector.options, handle)
+        return connectors.commands.load(connector.type)(config.name, connector.options, handle)
 
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
-        for worker in self.workers.values():
+        self._watchdog.start()
+        self._start(self.workers.values())
+        if self._stopping:
+            return
+        log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
+        notify("READY=1")
+
+    def _start(self, workers: Iterable[Worker]) -> None:
+        """Start these, wait until they are ready, and then take commands."""
+        workers = list(workers)
+        for worker in workers:
             worker.start()
-        for worker in self.workers.values():
+        for worker in workers:
             while not worker.ready.wait(_LOOK_S):
                 if self._stopping:
                     worker.stop()
         self._check()
-        if self._stopping:
-            return
-        if self._commands is not None:
+        if self._commands is not None and not self._stopping:
             self._commands.open()
-        log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
 
     def run(self, *, once: bool = False, while_running: Callable[[], None] | None = None) -> None:
         """Run until a signal or `stop`, or with `once` until all sources that end by themselves have ended.
@@ -138,37 +126,47 @@ class Daemon:
         Exception
             Whatever broke a pipeline.
         """
-        finite = [worker for worker in self.workers.values() if worker.finite]
         try:
-            if once and not finite:
+            if once and not self._finite():
                 raise KyoriError("--once needs a source that ends by itself, as file or stdin")
             self.start()
             while not self._stopping:
                 time.sleep(_LOOK_S)
                 self._check()
+                if self._reloading:
+                    self._reload()
                 if while_running is not None:
                     while_running()
-                if once and all(worker.finite_ended.is_set() for worker in finite):
+                if once and all(worker.finite_ended.is_set() for worker in self._finite()):
                     break
         finally:
             self._end()
         self._check()
 
+    def _finite(self) -> list[Worker]:
+        return [worker for worker in self.workers.values() if worker.finite]
+
     def stop(self) -> None:
         """Drain, save and end."""
         self._stopping = True
 
-    def answer_signals(self) -> None:
-        """Let SIGTERM and SIGINT drain and end; the second one ends at once."""
+    def reload(self) -> None:
+        """Take up the configuration as its file is by then, if nothing is wrong with it."""
+        self._reloading = True
 
-        def handle(number: int, _frame: FrameType | None) -> None:
+    def answer_signals(self) -> None:
+        """Let SIGTERM and SIGINT drain and end, the second one at once; SIGHUP reloads."""
+
+        def end(number: int, _frame: FrameType | None) -> None:
             self._signals += 1
             if self._signals > 1:
                 os._exit(128 + number)
-            self._stopping = True
+            self.stop()
 
-        signal.signal(signal.SIGTERM, handle)
-        signal.signal(signal.SIGINT, handle)
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self.reload())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     def _check(self) -> None:
         for worker in self.workers.values():
@@ -177,19 +175,89 @@ class Daemon:
         if self._commands is not None and self._commands.failure is not None:
             raise RuntimeError("the commands died") from self._commands.failure
 
+    def _reload(self) -> None:
+        self._reloading = False
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            running = {name: worker.pipeline for name, worker in self.workers.items()}
+            change = changed(self.config, running, self._prepared)
+            commands = self._labels(change.config, {**self.workers, **change.prepared})
+            if commands is not None:
+                commands.check()
+        except Exception as error:  # whatever it is: nothing has been touched
+            self._refuse(error)
+        else:
+            self._exchange(change, commands)
+        notify("READY=1")
+
+    def _exchange(self, change: Change, commands: Any) -> None:
+        """End what is changed or gone, begin what is changed or new; if it cannot be opened, go back."""
+        old, new = self.config, change.config
+        if change.stopped or change.prepared or old.commands != new.commands:
+            if self._commands is not None:
+                self._commands.close()
+            if not self._drain(change.stopped):
+                return
+            try:
+                self._open(change.prepared)
+            except KyoriError as error:
+                self._refuse(error)
+                self._open({name: self._prepared(old, name) for name in change.stopped})
+                self._commands = self._labels(old, self.workers)
+                self._start(self.workers[name] for name in change.stopped)
+                return
+            self.config, self._commands = new, commands
+            self.workers = {name: self.workers[name] for name in new.pipelines}
+            self._start(self.workers[name] for name in change.prepared)
+        self.config = new
+        self._watchdog.limit = new.watchdog
+        log.info("reloaded", started=list(change.prepared), stopped=change.stopped, kept=change.kept)
+        if old.log != new.log:
+            configure(new.log.level, new.log.format)
+
+    def _refuse(self, error: Exception) -> None:
+        problems = str(error).splitlines() if isinstance(error, KyoriError) else [repr(error)]
+        log.error("reload_refused", problems=problems, remedy="mend them; the old configuration goes on")
+
+    def _drain(self, names: Iterable[str]) -> bool:
+        """End these pipelines as SIGTERM does; return False if told to end altogether."""
+        for name in names:
+            self.workers[name].stop()
+        for name in names:
+            worker = self.workers[name]
+            deadline = time.monotonic() + _DRAIN_S
+            while worker.is_alive():
+                if self._stopping:
+                    return False
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"pipeline {name} does not end")
+                worker.join(_LOOK_S)
+            if worker.failure is not None and not isinstance(worker.failure, StateError):
+                raise worker.failure
+            _tell_end(name, self.workers.pop(name))
+        return not self._stopping
+
     def _end(self) -> None:
+        notify("STOPPING=1")
         if self._commands is not None:
             self._commands.close()
         for worker in self.workers.values():
             worker.stop()
         deadline = time.monotonic() + _DRAIN_S
         for name, worker in self.workers.items():
-            if worker.ident is not None:
+            if worker.ident is None:
+                worker.close()
+            else:
                 worker.join(max(deadline - time.monotonic(), 0.1))
-            progress = worker.progress
-            log.info(
-                "stopped", pipeline=name, records=progress.records, refused=progress.refused,
-                redeliveries=progress.skipped, alerts=progress.alerts, models_evicted=progress.evicted,
-                models_fetched=progress.fetched, ever=asdict(worker.counts),
-            )  # fmt: skip
+            _tell_end(name, worker)
+        self._watchdog.stop()
         self._state_dir.close()
+
+
+def _tell_end(name: str, worker: Worker) -> None:
+    progress = worker.progress
+    log.info(
+        "stopped", pipeline=name, records=progress.records, refused=progress.refused,
+        redeliveries=progress.skipped, alerts=progress.alerts, models_evicted=progress.evicted,
+        models_fetched=progress.fetched, ever=asdict(worker.counts),
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -22,12 +23,12 @@ class Feedback:
     ----------
     path : Path
         The file; it need not be there.
-    pipelines : int
-        How many pipelines follow it: with one of them, a label of nobody's alert is worth a warning.
+    alone : callable
+        Tells whether no other pipeline follows it: a label of nobody's alert is worth a warning then.
     """
 
-    def __init__(self, path: Path, pipelines: int = 1) -> None:
-        self._follower, self._alone = Follower(path), pipelines == 1
+    def __init__(self, path: Path, alone: Callable[[], bool]) -> None:
+        self._follower, self._alone = Follower(path), alone
         self.position = b""
 
     def begin(self, position: bytes) -> None:
@@ -59,7 +60,7 @@ class Feedback:
                 "labelled", pipeline=pipeline.name, alert=given.alert, label=given.label,
                 **({"class": given.name} if given.name else {}), key=taken.key, by=given.by,
             )  # fmt: skip
-        elif given.pipeline or self._alone:
+        elif given.pipeline or self._alone():
             log.warning(
                 "label_of_nothing", pipeline=pipeline.name, alert=given.alert,
                 remedy="the alert is not remembered any more; label a newer one",

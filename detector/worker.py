@@ -82,6 +82,11 @@ class Worker(threading.Thread):
         Says which metric the records go through.
     feedback : Feedback, optional
         Brings the labels that people give.
+
+    Attributes
+    ----------
+    turns : int
+        Grows as long as it is alive, also while it waits for something: see `detector.watchdog`.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class Worker(threading.Thread):
         self.pipeline = pipeline
         self.progress = Progress()
         self.counts = Counts()
+        self.turns = 0
         self.ready = threading.Event()
         self.finite_ended = threading.Event()
         self.failure: BaseException | None = None
@@ -113,6 +119,7 @@ class Worker(threading.Thread):
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
         self._full = False
+        self._saved: Saved | None = None
 
     @property
     def connected(self) -> bool:
@@ -124,9 +131,48 @@ class Worker(threading.Thread):
         """Whether any source ends by itself."""
         return any(source.finite for source in self._sources.values())
 
+    @property
+    def working(self) -> bool:
+        """Whether `turns` has to grow: it was started, and not told to end."""
+        return self.is_alive() and not self._halt.is_set()
+
     def stop(self) -> None:
         """Commit what was read, deliver what can be, and end."""
         self._halt.set()
+
+    def _told_to_stop(self) -> bool:
+        """Return whether it was; asked in each turn of whatever may take long."""
+        self.turns += 1
+        return self._halt.is_set()
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait; return early, with True, when told to stop."""
+        end = time.monotonic() + seconds
+        while not self._told_to_stop() and (left := end - time.monotonic()) > 0.0:
+            self._halt.wait(min(left, _LOOK_S))
+        return self._halt.is_set()
+
+    def open(self) -> None:
+        """Read the state, and open the sources where it left them, before `start`; nothing is changed yet.
+
+        Raises
+        ------
+        KyoriError
+            A source cannot be opened; all of them are closed again, and the state too.
+        """
+        try:
+            self._saved = self._store.load(rows=not self.pipeline.settings.evicts)
+            for name, source in self._sources.items():
+                source.open(self._saved.positions.get(name, b""))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the sources and the state; for one that was not started."""
+        for source in self._sources.values():
+            source.close()
+        self._store.close()
 
     def run(self) -> None:
         """Do all of it; what breaks is kept in `failure`.
@@ -143,7 +189,7 @@ class Worker(threading.Thread):
             self._commit()
             if not self._halt.is_set():
                 log.info("sources_ended", pipeline=self.pipeline.name)
-            while not self._halt.wait(_LOOK_S):
+            while not self._pause(_LOOK_S):
                 self._check_couriers()
                 self._listen()
         except BaseException as error:
@@ -158,10 +204,11 @@ class Worker(threading.Thread):
             self._store.close()
 
     def _restore(self) -> None:
-        """Take up the saved state, and open the sources where it left them."""
-        pipeline = self.pipeline
-        evicts, limits = pipeline.settings.evicts, pipeline.settings.limits
-        saved = self._store.load(rows=not evicts)
+        """Take up the saved state."""
+        pipeline, saved, self._saved = self.pipeline, self._saved, None
+        if saved is None:
+            raise RuntimeError("a worker is opened before it is started")
+        self._store.register([courier.sink_name for courier in self._couriers])
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
             saved = replace(saved, meta={})
@@ -180,13 +227,11 @@ class Worker(threading.Thread):
             self._feedback.begin(saved.positions.get(FEEDBACK, b""))
         if self._history is not None and self._store.models():
             log.info("history_not_read", pipeline=pipeline.name, reason="there are saved models")
-        elif self._history is not None and self._history.learn(pipeline, self._halt.is_set):
+        elif self._history is not None and self._history.learn(pipeline, self._told_to_stop):
             self.counts.history = pipeline.seen
             self._commit(always=True)
-        if evicts:
-            pipeline.pool.back(Shelf(self._store, pipeline), limits.max_keys)
-        for name, source in self._sources.items():
-            source.open(saved.positions.get(name, b""))
+        if pipeline.settings.evicts:
+            pipeline.pool.back(Shelf(self._store, pipeline), pipeline.settings.limits.max_keys)
 
     def _take_up(self, saved: Saved) -> None:
         """Restore the models, what is remembered of alerts, and the metric that the thresholds belong to."""
@@ -206,11 +251,12 @@ class Worker(threading.Thread):
 
     def _read_all(self) -> None:
         live = dict(self._sources)
-        while live and not self._halt.is_set():
+        while live and not self._told_to_stop():
             self._listen()
             if self._held_up():
                 continue
             for name, source in list(live.items()):
+                self.turns += 1
                 try:
                     batch = source.read(_MOST_ROWS, self._patience() / len(live))
                 except EndOfInput:
@@ -323,7 +369,7 @@ class Worker(threading.Thread):
                 break
             except StateError as error:
                 log.error("cannot_store", pipeline=self.pipeline.name, error=str(error), retry_s=delay)
-                if self._halt.wait(delay):
+                if self._pause(delay):
                     raise
                 delay = min(2 * delay, 10.0)
         if self._keeper is not None:
@@ -352,7 +398,7 @@ class Worker(threading.Thread):
         if backlog < _MOST_UNDELIVERED:
             return False
         log.warning("reading_stopped", pipeline=self.pipeline.name, undelivered_alerts=backlog)
-        self._halt.wait(1.0)
+        self._pause(1.0)
         return True
 
     def _finish_couriers(self) -> None:

@@ -20,7 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from connectors.commands.mqtt_options import MqttCommandOptions
-from connectors.mqtt.client import LinkError, make_properties
+from connectors.mqtt.client import LinkError, make_client, make_properties
 from connectors.mqtt.inbox import Inbox, Message, Token, digest
 from connectors.mqtt.link import Link
 from detector.errors import KyoriError
@@ -80,6 +80,10 @@ class MqttCommands:
         self._halt = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = log.bind(connector="commands")
+
+    def check(self) -> None:
+        """Raise what would keep `open` from beginning to connect."""
+        make_client(self.options, clean=True)
 
     def open(self) -> None:
         """Begin to connect, and to carry out what comes."""

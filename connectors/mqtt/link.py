@@ -27,6 +27,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from connectors.mqtt.client import LinkError, WatchedClient, ask_after, make_client, make_properties
 from connectors.mqtt.options import Connection
+from connectors.mqtt.status import Status
 from connectors.mqtt.takeovers import TAKEN_OVER, Takeovers
 
 log = structlog.get_logger()
@@ -55,6 +56,8 @@ class Link:
         The largest packet that the broker may send; only MQTT 5 can tell it.
     must_start : bool
         A first connection that fails is a `failure`.
+    status : Status, optional
+        Tells others whether we are there.
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class Link:
         window: int | None = None,
         max_packet: int | None = None,
         must_start: bool = False,
+        status: Status | None = None,
     ) -> None:
         self.options = options
         self.failure: str | None = None
@@ -93,13 +97,12 @@ class Link:
         self._v5 = options.protocol == 5
         self._log = log.bind(connector=name, url=options.url, user=options.username)
         self._on_change = on_change
-        self._must_start = must_start
+        self._must_start, self._status = must_start, status
         self._session_s, self._window, self._max_packet = session_s, window, max_packet
         self._client: WatchedClient | None = None
         self._up = threading.Event()
         self._ever = self._stopping = self._answered = self._renewing = False
-        self._attempts = 0
-        self._since = 0.0
+        self._attempts, self._since = 0, 0.0
         self._takeovers = Takeovers(options.client_id, self._log)
 
     # --- life
@@ -124,6 +127,8 @@ class Link:
         """Disconnect and end the thread; the broker keeps the session."""
         self._stopping = True
         if self._client is not None:
+            if self._status is not None and self.connected:
+                self._status.go(self._client)
             self._client.disconnect()
             self._client.loop_stop()
             self._client = None
@@ -192,10 +197,8 @@ class Link:
         """
         if self._client is None:
             return None
-        properties = (
-            make_properties(PacketTypes.PUBLISH, ContentType="application/json") if self._v5 else None
-        )
-        info = self._client.publish(topic, payload, qos=1, properties=properties)
+        json = make_properties(PacketTypes.PUBLISH, ContentType="application/json") if self._v5 else None
+        info = self._client.publish(topic, payload, qos=1, properties=json)
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
     def reconnect(self) -> None:
@@ -206,6 +209,8 @@ class Link:
 
     def _make_client(self) -> WatchedClient:
         client = make_client(self.options, clean=self._session_s == 0)
+        if self._status is not None:
+            self._status.promise(client)
         client.on_end = self._ended
         client.on_pre_connect = self._trying
         client.on_connect = self._connected
@@ -214,7 +219,7 @@ class Link:
         client.on_message = lambda _client, _data, message: self.on_message(message)
         client.on_subscribe = lambda _client, _data, _mid, codes, _properties: self.on_subscribed(codes)
         client.on_unsubscribe = lambda _client, _data, mid, _codes, _properties: self.on_answer(mid)
-        client.on_publish = lambda _client, _data, mid, code, _properties: self.on_published(
+        client.on_publish = lambda _client, _data, mid, code, _properties: self._taken(
             mid, str(code) if code.is_failure else ""
         )
         return client
@@ -227,19 +232,24 @@ class Link:
             client.last_error()  # of the connection before
 
     def _connected(
-        self, _client: Client, _data: object, flags: ConnectFlags, code: ReasonCode, _properties: object
+        self, client: Client, _data: object, flags: ConnectFlags, code: ReasonCode, _properties: object
     ) -> None:
         self._answered = True
         if code.is_failure:
             self._trouble("mqtt_refused", f"the broker refused user {self.options.username!r}: {code}")
             return
-        self._ever = True
-        self._since = time.monotonic()
+        self._ever, self._since = True, time.monotonic()
         self.problem = ""
+        if self._status is not None:
+            self._status.come(client)
         self.on_up(flags.session_present)
         self._up.set()
         self._log.info("mqtt_connected", session_present=flags.session_present)
         self._on_change()
+
+    def _taken(self, mid: int, error: str) -> None:
+        if self._status is None or not self._status.is_ours(mid):
+            self.on_published(mid, error)
 
     def _unreachable(self, _client: Client, _data: object) -> None:
         # paho calls this while it handles the error, and does not pass it on.

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 import structlog
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from connectors.mqtt.client import LinkError
 from connectors.mqtt.link import Link
 from connectors.mqtt.options import Connection
+from connectors.mqtt.status import Status
 from connectors.mqtt.topics import check_template, fill_template
 from connectors.options import Duration
 from detector.contracts import Alert
@@ -40,12 +41,33 @@ class MqttOptions(Connection):
     timeout: Duration = Field(
         default=10.0, gt=0, description="how long to wait for the broker before trying again"
     )
+    status_topic: str | None = Field(
+        default=None,
+        description="retained there: online, or offline, which the broker tells if we cannot; default: none",
+    )
 
     @field_validator("topic")
     @classmethod
     def _usable(cls, topic: str) -> str:
         check_template(topic)
         return topic
+
+    @field_validator("status_topic")
+    @classmethod
+    def _single(cls, topic: str | None) -> str | None:
+        if topic is not None:
+            check_template(topic)
+            if "{" in topic:
+                raise ValueError("nothing is filled in here; write the topic itself")
+        return topic
+
+    @model_validator(mode="after")
+    def _has_a_name(self) -> MqttOptions:
+        if self.status_topic is not None and not self.client_id:
+            raise ValueError(
+                "status_topic needs a client_id, so that no two connections speak for each other"
+            )
+        return self
 
 
 class MqttSink:
@@ -64,7 +86,9 @@ class MqttSink:
     def open(self, resume: bytes) -> None:
         """Begin to connect; `resume` is of no use, as a broker keeps no place for a publisher."""
         self.close()
-        self._link = Link(self.name, self.options, self._wake)
+        topic = self.options.status_topic
+        status = Status(topic) if topic is not None else None
+        self._link = Link(self.name, self.options, self._wake, status=status)
         self._link.on_published = self._on_published
         try:
             self._link.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,9 @@ def run(
 ) -> None:
     """Run the daemon: read, score, learn and alert until SIGTERM.
 
-    It goes on exactly where it stopped. A second SIGTERM ends it at once.
+    It goes on exactly where it stopped. A second SIGTERM ends it at once. SIGHUP reloads the configuration.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # one that comes early waits, and is answered
     from detector.logs import configure  # noqa: PLC0415
     from detector.registry import load_config  # noqa: PLC0415
     from detector.statedir import StateDir  # noqa: PLC0415

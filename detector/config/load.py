@@ -115,6 +115,7 @@ def load_text(
         outputs=connectors["outputs"],
         commands=commanded,
         log=file.log,
+        watchdog=None if file.watchdog == "off" else file.watchdog,
         dead_letter=None if file.dead_letter is None else _absolute(base, file.dead_letter),
         file=name,
         redacted=secrets.masked(data),

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from detector.config.words import Where
 from detector.errors import Problem
 from detector.settings import Pipeline, Settings
+from detector.written import Interval
 
 NAME_PATTERN = r"^[A-Za-z0-9_-]+$"
 
@@ -65,6 +66,10 @@ class File(Settings):
         description="where labels of alerts are taken from while the daemon runs; default: nowhere",
     )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
+    watchdog: Literal["off"] | Annotated[Interval, Field(ge=1.0)] = Field(
+        default=60.0,
+        description="end, so that a supervisor starts it anew, when a pipeline hangs for so long; or off",
+    )
     dead_letter: Annotated[str, Field(min_length=1)] | None = Field(
         default=None, description="JSON Lines file of the records that could not be used; default: none"
     )
@@ -94,6 +99,8 @@ class Config:
         Where labels are taken from.
     log : Log
         What the daemon says about itself.
+    watchdog : float or None
+        Seconds that a pipeline may hang.
     dead_letter : Path or None
         Absolute; file for the records that could not be used.
     file : str
@@ -111,6 +118,7 @@ class Config:
     outputs: Mapping[str, Connector] = field(repr=False)
     commands: Connector | None = field(repr=False)
     log: Log
+    watchdog: float | None
     dead_letter: Path | None
     file: str
     redacted: Mapping[str, Any] = field(repr=False)

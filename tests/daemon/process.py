@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,18 @@ FEATURES = ("a", "b", "c", "d")
 
 
 class Daemon:
-    """``kyori run`` as a user starts it."""
+    """``kyori run`` as a user starts it; `under`: a command that runs it."""
 
-    def __init__(self, config: Path, *arguments: str, module: str = "detector.cli", **environ: str) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *arguments: str,
+        module: str = "detector.cli",
+        under: Sequence[str] = (),
+        **environ: str,
+    ) -> None:
         self.lines: list[dict[str, Any]] = []
-        command = [sys.executable, "-m", module, "run", str(config), *arguments]
+        command = [*under, sys.executable, "-m", module, "run", str(config), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(command, env=os.environ | environ, cwd=config.parent, **pipes)
 

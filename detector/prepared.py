@@ -1,0 +1,106 @@
+"""A pipeline of a configuration with all that belongs to it: made and checked, not opened.
+
+What a second one of the same name would get in the way of, state and sources, is left to `Prepared.open`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import connectors.sinks
+import connectors.sources
+from detector.assembled import read_classes
+from detector.config.models import Config
+from detector.contracts import Sink, Source
+from detector.courier import Courier
+from detector.feedback import Feedback
+from detector.history import history_of
+from detector.keeper import Keeper
+from detector.labelbook import FILE as LABELS
+from detector.pipeline import Pipeline
+from detector.refused import Refused
+from detector.store import Store
+from detector.training import Models
+from detector.worker import Worker
+
+
+class Prepared:
+    """A pipeline and its connectors.
+
+    Parameters
+    ----------
+    config : Config
+        Checked.
+    name : str
+        Of the pipeline.
+    state : Path
+        The state directory.
+    clock : callable
+        Returns unix seconds; stands for the time of arrival.
+    alone : callable
+        Tells whether it is the only pipeline of the daemon.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        Fresh.
+    """
+
+    def __init__(
+        self, config: Config, name: str, state: Path, clock: Callable[[], float], alone: Callable[[], bool]
+    ) -> None:
+        settings = config.pipelines[name]
+        self.pipeline = pipeline = Pipeline(name, settings)
+        if settings.detector.classes:
+            pipeline.classes = read_classes(settings.detector.classes, pipeline.vector.names)
+        self._config, self._state, self._clock = config, state, clock
+        self._history = history_of(config, name)
+        metric = settings.detector.metric is not None
+        self._keeper = Keeper(pipeline, Models.of(state, name), clock) if metric else None
+        self._feedback = Feedback(state / LABELS, alone)
+        self._sources = {source: self._source(source) for source in settings.sources}
+        self._sinks = {sink: self._sink(sink) for sink in settings.outputs}
+
+    def check_history(self, before: Pipeline | None) -> None:
+        """Look into the history that it would learn, given the pipeline in whose place it comes.
+
+        Raises
+        ------
+        ConfigError
+            It cannot be used.
+        """
+        known = before is not None and before.schema == self.pipeline.schema and len(before.pool) > 0
+        if self._history is not None and not known:
+            self._history.check()
+
+    def open(self) -> Worker:
+        """Open state and sources; return who runs the pipeline, not started yet.
+
+        Raises
+        ------
+        KyoriError
+            One of them cannot be opened; then none is, and nothing is changed.
+        """
+        name = self.pipeline.name
+        store = Store.open(self._state / f"{name}.db", schema=self.pipeline.schema)
+        worker = Worker(
+            self.pipeline, self._sources, store,
+            [Courier(sink, self._sinks[sink], store) for sink in self._sinks],
+            Refused(name, self._config.dead_letter), self._clock, self._history, self._keeper, self._feedback,
+        )  # fmt: skip
+        worker.open()
+        return worker
+
+    def _source(self, name: str) -> Source:
+        connector = self._config.sources[name]
+        kind: Any = connectors.sources.load(connector.type)
+        source: Source = kind(name, connector.options, self.pipeline.layout, self._clock)
+        return source
+
+    def _sink(self, name: str) -> Sink:
+        connector = self._config.outputs[name]
+        kind: Any = connectors.sinks.load(connector.type)
+        sink: Sink = kind(name, connector.options)
+        return sink
