@@ -80,9 +80,10 @@ class Daemon:
         if settings.detector.classes:
             pipeline.classes = read_classes(settings.detector.classes, pipeline.vector.names)
         store = Store.open(self._state_dir.path / f"{name}.db", schema=pipeline.schema)
-        store.register(settings.outputs)
+        outbox = settings.limits.outbox
+        store.register(settings.outputs, outbox.max_alerts if outbox.when_full == "drop_oldest" else None)
         sources = {source: self._source(source, pipeline) for source in settings.sources}
-        couriers = [Courier(sink, self._sink(sink), store) for sink in settings.outputs]
+        couriers = [self._courier(sink, store) for sink in settings.outputs]
         refused = Refused(name, config.dead_letter)
         metric = settings.detector.metric is not None
         return Worker(
@@ -97,11 +98,11 @@ class Daemon:
         source: Source = kind(name, connector.options, pipeline.layout, self._clock)
         return source
 
-    def _sink(self, name: str) -> Sink:
+    def _courier(self, name: str, store: Store) -> Courier:
         connector = self.config.outputs[name]
         kind: Any = connectors.sinks.load(connector.type)
         sink: Sink = kind(name, connector.options)
-        return sink
+        return Courier(name, sink, store, grouped=getattr(connector.options, "grouped", True))
 
     def _labels(self) -> Any:
         """Return what takes labels from people while we run, if there is anything; not opened yet."""
@@ -190,5 +191,6 @@ class Daemon:
             log.info(
                 "stopped", pipeline=name, records=progress.records, refused=progress.refused,
                 redeliveries=progress.skipped, alerts=progress.alerts, ever=asdict(worker.counts),
+                outputs={sink: asdict(tally) for sink, tally in worker.tallies.items()},
             )  # fmt: skip
         self._state_dir.close()

@@ -40,6 +40,9 @@ class MqttOptions(Connection):
     timeout: Duration = Field(
         default=10.0, gt=0, description="how long to wait for the broker before trying again"
     )
+    grouped: bool = Field(
+        default=False, description="also the alerts that a summary stands for (alert.max_per_minute)"
+    )
 
     @field_validator("topic")
     @classmethod
