@@ -78,6 +78,26 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A time of which records may be missing that never came to us, as the source knows.
+
+    Attributes
+    ----------
+    source : str
+        Its name in the configuration.
+    since, until : float
+        Times of arrival: of the last record before, and from when on all come again.
+    reason : str
+        What happened, in a sentence without a full stop.
+    """
+
+    source: str
+    since: float
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Records of one source, in arrival order.
 
@@ -98,6 +118,8 @@ class Batch:
         When the batch was read; NaN for finite input, whose result must not depend on it.
     skipped : int
         Redeliveries that were recognised and left out.
+    gaps : sequence of Gap
+        Before these records.
     position : bytes
         Where to resume after this batch.
     token : object
@@ -111,6 +133,7 @@ class Batch:
     faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
     arrival: float = float("nan")
     skipped: int = 0
+    gaps: Sequence[Gap] = ()
     position: bytes = b""
     token: object = None
 
@@ -155,11 +178,12 @@ class Alert:
     id : str
         The same for every notice of an episode, and after a restart.
     status : str
-        ``open``, ``update`` or ``closed``.
+        ``open``, ``update`` or ``closed``; what is over when it is told, is ``closed`` at once.
     kind : str
         What is wrong: ``distance`` (the record is too far from normal), ``stuck`` (a value does not move),
         ``stale`` (no records come), ``shift`` (the mean of a window of records has moved), ``drift`` (the
-        model is not what it was), ``score_drift`` (the scores as a whole have moved).
+        model is not what it was), ``score_drift`` (the scores as a whole have moved), ``gap`` (records are
+        missing), ``summary`` (alerts that were held together).
     pipeline, key : str
         Where: the pipeline's name and the model's key.
     time : float
@@ -171,12 +195,13 @@ class Alert:
         That model's record number, from 1, of the record that caused this notice; if ``stale``, of the
         last one that had come.
     records : int
-        How many records the episode has lasted so far.
+        How many records the episode has lasted so far; if ``gap``, how many are missing, 0 = unknown.
     score, threshold, level : float
         Distance, the threshold in force, and their ratio; at the worst record so far. If ``stuck``,
         records with one value, if ``stale``, seconds without a record, if ``shift``, T of the window, if
         ``drift``, times the variance or the threshold, or standard deviations between the means; all when it
-        opened. If ``score_drift``, the mean score since it moved, and before.
+        opened. If ``score_drift``, the mean score since it moved, and before. If ``gap``, its
+        seconds. If ``summary``, alerts, the budget, and the worst level.
     p : float or None
         Tail probability of that score; None where it has none.
     severity : str
@@ -191,6 +216,8 @@ class Alert:
         Identifies the learned metric in force; "" = none.
     known : str
         The class of the known fault that the record is like: what an operator called one before. "" = none.
+    grouped : bool
+        Beyond the budget of its minute: a ``summary`` stands for it where not every alert is wanted.
     """
 
     id: str
@@ -212,6 +239,7 @@ class Alert:
     model: str
     metric: str = ""
     known: str = ""
+    grouped: bool = False
 
     def to_json(self) -> str:
         """Return the alert as one line of JSON, keys in the order above, ``schema`` first."""

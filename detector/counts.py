@@ -25,6 +25,8 @@ class Counts:
         Those that could not be used.
     redelivered : int
         Those that were known already, and left out.
+    missing : int
+        Those that never came, as their sequence numbers say.
     history : int
         Records learned from a file before the first one was received.
 
@@ -40,14 +42,16 @@ class Counts:
     scored: int = 0
     rejected: int = 0
     redelivered: int = 0
+    missing: int = 0
     history: int = 0
 
-    def add(self, *, received: int, scored: int, rejected: int, redelivered: int) -> None:
+    def add(self, *, received: int, scored: int, rejected: int, redelivered: int, missing: int = 0) -> None:
         """Account for a batch."""
         self.received += received
         self.scored += scored
         self.rejected += rejected
         self.redelivered += redelivered
+        self.missing += missing
 
     def to_bytes(self) -> bytes:
         """Return them as JSON."""

@@ -33,18 +33,21 @@ class Courier(threading.Thread):
         Not opened yet; the courier opens and closes it.
     store : Store
         Has the outbox, and knows this sink.
+    grouped : bool
+        Whether the sink wants the alerts that are grouped, too.
     """
 
-    def __init__(self, name: str, sink: Sink, store: Store) -> None:
+    def __init__(self, name: str, sink: Sink, store: Store, *, grouped: bool = True) -> None:
         super().__init__(name=f"sink {name}", daemon=True)
         self.sink_name = name
         self.failure: BaseException | None = None
         self._sink = sink
         self._store = store
+        self._grouped = grouped
         self._wake = threading.Event()
         self._stop_when_empty = threading.Event()
         self._give_up = threading.Event()
-        self._written: tuple[int, bytes] | None = None
+        self._written: tuple[int, bytes, int] | None = None
 
     def wake(self) -> None:
         """There are new alerts in the outbox."""
@@ -97,7 +100,9 @@ class Courier(threading.Thread):
             waiting = self._store.pending(self.sink_name, _AT_ONCE)
             if not waiting or self._give_up.is_set():
                 return False
-            self._written = waiting[-1][0], self._sink.write([alert for _, alert in waiting])
+            wanted = [alert for _, alert in waiting if self._grouped or not alert.grouped]
+            resume = self._sink.write(wanted) if wanted else self._store.resume(self.sink_name)
+            self._written = waiting[-1][0], resume, len(waiting) - len(wanted)
             failpoint("after_write")
         self._store.delivered(self.sink_name, *self._written)
         self._written = None

@@ -260,4 +260,5 @@ def _tell_end(name: str, worker: Worker) -> None:
         "stopped", pipeline=name, records=progress.records, refused=progress.refused,
         redeliveries=progress.skipped, alerts=progress.alerts, models_evicted=progress.evicted,
         models_fetched=progress.fetched, ever=asdict(worker.counts),
+        outputs={sink: asdict(tally) for sink, tally in worker.tallies.items()},
     )  # fmt: skip

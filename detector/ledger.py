@@ -24,7 +24,18 @@ from detector.errors import CorruptState
 from detector.failpoints import failpoint
 
 Kind = Literal[
-    "position", "row", "second", "vector", "label", "decider", "average", "meta", "alert", "sink", "store"
+    "position",
+    "row",
+    "second",
+    "vector",
+    "label",
+    "decider",
+    "average",
+    "meta",
+    "alert",
+    "sink",
+    "tally",
+    "store",
 ]
 
 _TABLE = (

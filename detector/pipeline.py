@@ -10,7 +10,8 @@
                                                 ├─ Shadow: a second score, which decides nothing
                                                 └─ InSpace: operating modes; Classes: the nearest class
 
-`Telling` makes the alerts of the events, and notes in the book what they were about.
+`Telling` makes the alerts of the events, and notes in the book what they were about; `Budget` marks those
+beyond what may be told in a minute.
 `Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, that of a
 plain distance, or `learned`, where a metric stands between record and distance (`Pipeline.use`).
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
@@ -33,7 +34,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector import row
-from detector.alerts import episodes
+from detector.alerts import episodes, notices
+from detector.alerts.budget import Budget
 from detector.alerts.notices import Subject, subject
 from detector.contracts import Alert, Batch, Floats, Layout, Rejected
 from detector.errors import KyoriError
@@ -106,6 +108,7 @@ class Pipeline:
             if detector.metric is not None and not detector.by_metric
             else None
         )
+        self.budget = Budget(name, self.model_id, settings.alert.max_per_minute)
         self._relevance = Relevance(self.vector.features)
         self.telling = Telling(
             name, self.model_id, settings.alert, self.vector, self.model.averages, self.open_alerts
@@ -150,7 +153,10 @@ class Pipeline:
         """Identifies settings and features in alerts."""
         settings = self.settings.model_dump_json(
             include={"key", "record", "detector"},
-            exclude={"detector": {"warmup": {"history"}, "metric": True, "classes": True}},
+            exclude={
+                "record": {"sequence"},
+                "detector": {"warmup": {"history"}, "metric": True, "classes": True},
+            },
         )
         return hashlib.blake2b(settings.encode(), digest_size=6).hexdigest()
 
@@ -257,7 +263,9 @@ class Pipeline:
         skew = self.settings.record.time.max_skew if self.settings.record.time else np.inf
         now = clock.advance(rows, slots, batch.time[used], batch.arrival, skew)
         record = _numbers(slots, rows[:, row.SEEN])
-        told = self.watch.records(self.pool, slots, batch.time[used], batch.arrival, record)
+        told = [(0, notices.lost(self.name, self.model_id, gap)) for gap in batch.gaps]
+        told += self.watch.sequence(self.pool, batch, used, now, record)
+        told += self.watch.records(self.pool, slots, batch.time[used], batch.arrival, record)
         told += self.watch.values(self.pool, slots, X, now, record)
         self.vector.carry(X, rows, slots, self._extra)
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
@@ -272,7 +280,7 @@ class Pipeline:
         told += self.telling.follow(events, self.pool, slots, X, now, record, scores, self.book)
         if self._drift is not None:
             told += self._drift.follow(rows, slots, self.pool.key, scores.score, scores.level, now, record)
-        alerts = self._signed(alert for _, alert in sorted(told, key=lambda one: one[0]))
+        alerts = self._signed(self.budget.spend(sorted(told, key=lambda one: one[0]), now))
         explained = [
             replace(
                 self.telling.reason(i, self.pool.key(slots[i]), X, scores, self.book),
@@ -298,8 +306,21 @@ class Pipeline:
         )
 
     def idle(self, now: float, since: float) -> list[Alert]:
-        """Return the alerts of keys that have gone silent by `now`, a time of arrival; see `Watch.idle`."""
-        return self._signed(self.watch.idle(self.pool, now, since))
+        """Return what is to be told though no record comes: see `Watch.idle` and `Budget.idle`.
+
+        Parameters
+        ----------
+        now : float
+            The time of arrival of a record that would come now.
+        since : float
+            Since when a record would have been heard.
+        """
+        told = [(0, alert) for alert in self.watch.idle(self.pool, now, since)]
+        return self._signed(self.budget.spend(told, np.empty(0)) + self.budget.idle(now))
+
+    def end(self) -> list[Alert]:
+        """Return the summary of what was grouped so far: no record will come that could ask for it."""
+        return self._signed(self.budget.end())
 
     def _signed(self, alerts: Iterable[Alert]) -> list[Alert]:
         """Return the alerts with the id of the metric in force, where they have none of their own yet."""
@@ -320,6 +341,7 @@ class Pipeline:
         rows[:, self._extra : self._extra + self.vector.extra] = np.nan
         rows[:, row.RECENT : row.EPISODES + 1] = 0.0
         self.open_alerts.clear()
+        self.budget.restore(b"")
 
     def _nearest(self, X: Floats) -> Nearest | None:
         return self.classes.nearest(X[:, self.vector.context :]) if self.classes is not None else None
@@ -358,13 +380,16 @@ class Pipeline:
         open_alerts = [alert.to_json() for _, alert in sorted(self.open_alerts.items())]
         entries = self.book.entries() | (self._second.entries() if self._second is not None else self._unused)
         self._unused = {}
-        return State(dict(self.pool.changed()), json.dumps(open_alerts).encode(), entries)
+        return State(
+            dict(self.pool.changed()), json.dumps(open_alerts).encode(), self.budget.state(), entries
+        )
 
     def restore(
         self,
         rows: Mapping[str, Floats],
         open_alerts: bytes,
         *,
+        budget: bytes = b"",
         entries: Mapping[str, Mapping[str, bytes]] = _NOTHING,
         metric: Metric | None = None,
     ) -> None:
@@ -379,6 +404,7 @@ class Pipeline:
         else:  # the second score of another configuration
             self._unused = {("second", key): None for key in second}
         self.book.restore(entries)
+        self.budget.restore(budget)
         for text in json.loads(open_alerts or b"[]"):
             alert = Alert.from_json(text)
             self.open_alerts[subject(alert)] = alert

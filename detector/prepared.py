@@ -87,11 +87,15 @@ class Prepared:
         store = Store.open(self._state / f"{name}.db", schema=self.pipeline.schema)
         worker = Worker(
             self.pipeline, self._sources, store,
-            [Courier(sink, self._sinks[sink], store) for sink in self._sinks],
+            [self._courier(sink, store) for sink in self._sinks],
             Refused(name, self._config.dead_letter), self._clock, self._history, self._keeper, self._feedback,
         )  # fmt: skip
         worker.open()
         return worker
+
+    def _courier(self, name: str, store: Store) -> Courier:
+        grouped = getattr(self._config.outputs[name].options, "grouped", True)
+        return Courier(name, self._sinks[name], store, grouped=grouped)
 
     def _source(self, name: str) -> Source:
         connector = self._config.sources[name]

@@ -73,10 +73,13 @@ class State(NamedTuple):
         Models by key.
     open_alerts : bytes
         The open episodes.
+    budget : bytes
+        What was told in the minute so far.
     entries : mapping of (kind, name) to bytes or None
         Of alerts, labels and the second score; None: to be removed.
     """
 
     rows: Mapping[str, Floats]
     open_alerts: bytes
+    budget: bytes
     entries: Entries

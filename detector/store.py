@@ -22,6 +22,7 @@ from detector.contracts import Alert
 from detector.errors import CorruptState, StateError
 from detector.failpoints import failpoint
 from detector.ledger import Change, Kind, Ledger
+from detector.tally import Tally
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,8 @@ class Store:
         self._ledger = ledger
         self._lock = threading.Lock()
         self._open = True
+        self._most: int | None = None
+        self._handed_out: dict[str, int] = {}
 
     @classmethod
     def open(cls, path: Path, *, schema: str) -> Store:
@@ -174,6 +177,18 @@ class Store:
             for seq, text in enumerate(texts, last + 1):
                 change.put("alert", _SEQ.pack(seq), text)
         change.put("store", b"last", _SEQ.pack(last + len(texts)))
+        if self._most is not None:
+            self._drop(change, last + len(texts) - self._most)
+
+    def _drop(self, change: Change, oldest: int) -> None:
+        """Let no sink wait for an alert up to this number any more, and count what it loses."""
+        behind = {sink: cursor for sink, cursor in self._cursors().items() if cursor < oldest}
+        for sink, cursor in behind.items():
+            _, resume = self._sink(sink)
+            change.put("sink", _name(sink), _SEQ.pack(oldest) + resume)
+            change.put("tally", _name(sink), self._tally(sink).add(dropped=oldest - cursor).to_bytes())
+        if behind:
+            self._prune(change)
 
     def adopt(self, schema: str) -> None:
         """Drop every model and vector, which belonged to another schema, and take this one."""
@@ -182,17 +197,29 @@ class Store:
                 change.drop(kind)
             change.put("store", b"schema", _name(schema))
 
-    def register(self, sinks: Sequence[str]) -> None:
+    def register(self, sinks: Sequence[str], most: int | None = None) -> None:
         """Make these the sinks, from now on.
 
         A new one gets the alerts made from now on. What only a removed one still waited for is removed.
+
+        Parameters
+        ----------
+        sinks : sequence of str
+            Their names.
+        most : int, optional
+            So many alerts wait for a sink at most; from then on the oldest are dropped. Default: no bound.
         """
         with self._lock, self._ledger.change() as change:
+            self._most = most
             known = self._cursors()
             for sink in set(sinks) - known.keys():
                 change.put("sink", _name(sink), _SEQ.pack(self._last()))
             for sink in known.keys() - set(sinks):
                 change.drop("sink", _name(sink), _name(sink))
+                change.drop("tally", _name(sink), _name(sink))
+            for sink, cursor in self._cursors().items():
+                if self._ledger.get("tally", _name(sink)) is None:  # new, or stored before there were tallies
+                    change.put("tally", _name(sink), Tally(since=cursor).to_bytes())
             self._prune(change)
 
     def pending(self, sink: str, limit: int) -> list[tuple[int, Alert]]:
@@ -200,23 +227,43 @@ class Store:
         with self._lock:
             cursor, _ = self._sink(sink)
             found = self._ledger.scan("alert", _SEQ.pack(cursor + 1), limit)
+            self._handed_out[sink] = cursor
         return [(_SEQ.unpack(seq)[0], Alert.from_json(text)) for seq, text in found]
 
-    def delivered(self, sink: str, seq: int, resume: bytes) -> None:
-        """Note that this sink has all alerts up to `seq`, and where it stands itself now."""
-        with self._lock, self._ledger.change() as change:
-            cursor, _ = self._sink(sink)
-            if not cursor <= seq <= self._last():
-                raise ValueError(
-                    f"sink {sink!r} has {cursor} of {self._last()} alerts, it cannot be at {seq}"
+    def delivered(self, sink: str, seq: int, resume: bytes, grouped: int = 0) -> None:
+        """Note that this sink has all alerts up to `seq`, and where it stands itself now.
+
+        Parameters
+        ----------
+        grouped : int
+            Among those handed out last, alerts that it did not want one by one.
+        """
+        with self._lock:
+            with self._ledger.change() as change:
+                cursor, _ = self._sink(sink)
+                start = self._handed_out.get(sink, cursor)
+                if not start <= seq <= self._last():
+                    raise ValueError(
+                        f"sink {sink!r} has {start} of {self._last()} alerts, it cannot be at {seq}"
+                    )
+                # What was dropped while it was on its way has arrived after all.
+                tally = self._tally(sink).add(
+                    delivered=seq - start - grouped, grouped=grouped, dropped=start - min(cursor, seq)
                 )
-            change.put("sink", _name(sink), _SEQ.pack(seq) + resume)
-            self._prune(change)
+                change.put("sink", _name(sink), _SEQ.pack(max(cursor, seq)) + resume)
+                change.put("tally", _name(sink), tally.to_bytes())
+                self._prune(change)
+            self._handed_out.pop(sink, None)
 
     def resume(self, sink: str) -> bytes:
         """Return where the sink itself stood after the last alert that it has, or b""."""
         with self._lock:
             return self._sink(sink)[1]
+
+    def tallies(self) -> dict[str, Tally]:
+        """Return what became of the alerts, by sink."""
+        with self._lock:
+            return {sink: self._tally(sink) for sink in self._cursors()}
 
     def backlog(self) -> int:
         """Return how many alerts the slowest sink does not have."""
@@ -250,6 +297,10 @@ class Store:
         if value is None:
             raise StateError(f"sink {sink!r} is not registered with {self._ledger.path}")
         return _SEQ.unpack(value[:8])[0], value[8:]
+
+    def _tally(self, sink: str) -> Tally:
+        value, (cursor, _) = self._ledger.get("tally", _name(sink)), self._sink(sink)
+        return Tally.from_bytes(value, self._last(), cursor) if value is not None else Tally(since=cursor)
 
     def _prune(self, change: Change) -> None:
         """Remove the alerts that every sink has."""

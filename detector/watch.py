@@ -1,4 +1,4 @@
-"""Stuck values and silent keys, from record to alert: the alerts that need no distance.
+"""Stuck values, silent keys and missing records, from record to alert: the alerts that need no distance.
 
 What is open is kept with the pipeline's other open alerts; all else stands in the models' rows.
 """
@@ -10,10 +10,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.alerts import notices, stale
+from detector.alerts import notices, sequence, stale
 from detector.alerts.notices import Subject
 from detector.alerts.stuck import Stuck
-from detector.contracts import Alert, Floats
+from detector.contracts import Alert, Batch, Floats
 from detector.reference.pool import Pool
 from detector.row import SEEN
 from detector.settings import Record
@@ -23,7 +23,7 @@ Told = list[tuple[int, Alert]]
 
 
 class Watch:
-    """Sees that values move and that records come.
+    """Sees that values move, that records come, and that none is missing.
 
     Parameters
     ----------
@@ -54,19 +54,21 @@ class Watch:
         open_alerts: dict[Subject, Alert],
     ) -> None:
         self._name, self._model = pipeline, model
-        self._after = record.stale_after
+        self._after, self._counted = record.stale_after, record.sequence
         self._stuck = Stuck(record, columns)
         self._at, self._heard_at = at, at + self._stuck.extra
         self._open = open_alerts
-        self.extra = self._stuck.extra + (self._after is not None)
+        self._counted_at = self._heard_at + (self._after is not None)
+        self.extra = self._counted_at - at + (sequence.WIDTH if self._counted else 0)
 
     @property
     def meaning(self) -> list[str]:
         """What the places hold, as plain data."""
-        return [*self._stuck.names, *(["heard"] if self._after is not None else [])]
+        heard = ["heard"] if self._after is not None else []
+        return [*self._stuck.names, *heard, *(["sequence"] if self._counted else [])]
 
     def begin_live(self, rows: Floats) -> None:
-        """Forget runs of values and when keys were heard: what a history tells of them is over."""
+        """Forget runs of values, when keys were heard and their numbers: what a history tells is over."""
         rows[:, self._at : self._at + self.extra] = np.nan
 
     def values(self, pool: Pool, slots: NDArray[np.int64], X: Floats, clock: Floats, record: Floats) -> Told:
@@ -120,6 +122,40 @@ class Watch:
             if end >= 0:
                 told += self._back(end, key, came, record)
         return sorted(told, key=lambda one: (one[0], one[1].status != "open", one[1].key))
+
+    def sequence(
+        self, pool: Pool, batch: Batch, used: NDArray[np.int64], clock: Floats, record: Floats
+    ) -> Told:
+        """Tell of records that are missing by the numbers of those that came.
+
+        Parameters
+        ----------
+        batch : Batch
+            Also with the records that were refused: they came.
+        used : ndarray of shape (n,)
+            The others.
+        clock, record : ndarray of shape (n,)
+            The stream's time and number of each.
+        """
+        if self._counted is None:
+            return []
+        scored = np.zeros(len(batch), np.bool_)
+        scored[used] = True
+        slots = np.full(len(batch), -1, np.int64)
+        known = np.fromiter((key in pool for key in batch.key), np.bool_, len(batch))
+        slots[known] = pool.slots(batch.key[known])
+        memory = pool.rows[:, self._counted_at : self._counted_at + sequence.WIDTH]
+        jumps = sequence.jumps(memory, slots, batch.columns[self._counted], scored, clock)
+        return [
+            (
+                jump.i,
+                notices.missing(
+                    self._name, pool.key(jump.slot), self._model, jump.since, float(clock[jump.i]),
+                    int(record[jump.i]), jump.number, jump.missing,
+                ),
+            )
+            for jump in jumps
+        ]  # fmt: skip
 
     def idle(self, pool: Pool, now: float, since: float) -> list[Alert]:
         """Return an alert for each key that has gone silent by `now`.

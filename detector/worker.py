@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,12 +27,14 @@ from detector.history import History
 from detector.keeper import Keeper
 from detector.labels.book import Entries
 from detector.metric import archive
+from detector.outbox import Outbox
 from detector.pipeline import Pipeline
 from detector.progress import Progress
 from detector.refused import Refused
 from detector.result import Result
 from detector.shelf import Shelf
 from detector.store import Saved, Store
+from detector.tally import Tally
 
 log = structlog.get_logger()
 
@@ -42,7 +45,6 @@ _COMMIT_WITHIN_S = 0.05
 _LOOK_S = 0.2
 _AWAY_S = 5.0
 """A longer time between two looks for silent keys was our own: a full disk, a sleeping machine."""
-_MOST_UNDELIVERED = 100_000
 _DELIVER_S, _GIVE_UP_S = 5.0, 1.0
 """At the end, for alerts still to deliver, and for sinks to let go."""
 
@@ -120,6 +122,8 @@ class Worker(threading.Thread):
         self._waiting = _Uncommitted()
         self._full = False
         self._saved: Saved | None = None
+        self._outbox = Outbox(pipeline.name, pipeline.settings.limits.outbox, store)
+        self.tallies: dict[str, Tally] = {}
 
     @property
     def connected(self) -> bool:
@@ -188,6 +192,8 @@ class Worker(threading.Thread):
             self._read_all()
             self._commit()
             if not self._halt.is_set():
+                self._tell(self.pipeline.end())
+                self._commit()
                 log.info("sources_ended", pipeline=self.pipeline.name)
             while not self._pause(_LOOK_S):
                 self._check_couriers()
@@ -201,6 +207,8 @@ class Worker(threading.Thread):
             for source in self._sources.values():
                 source.close()
             self._finish_couriers()
+            with suppress(StateError):
+                self.tallies = self._store.tallies()
             self._store.close()
 
     def _restore(self) -> None:
@@ -208,7 +216,9 @@ class Worker(threading.Thread):
         pipeline, saved, self._saved = self.pipeline, self._saved, None
         if saved is None:
             raise RuntimeError("a worker is opened before it is started")
-        self._store.register([courier.sink_name for courier in self._couriers])
+        outbox = pipeline.settings.limits.outbox
+        most = outbox.max_alerts if outbox.when_full == "drop_oldest" else None
+        self._store.register([courier.sink_name for courier in self._couriers], most)
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
             saved = replace(saved, meta={})
@@ -239,7 +249,8 @@ class Worker(threading.Thread):
         rows = {key: codec.decode_row(data, schema, pipeline.width) for key, data in saved.rows.items()}
         metric = saved.meta.get("metric", b"") if self._keeper is not None else b""
         in_force = archive.from_bytes(metric) if metric else None
-        pipeline.restore(rows, saved.meta.get("open_alerts", b""), entries=saved.entries, metric=in_force)
+        told, budget = saved.meta.get("open_alerts", b""), saved.meta.get("budget", b"")
+        pipeline.restore(rows, told, budget=budget, entries=saved.entries, metric=in_force)
 
     def _listen(self) -> None:
         """Take the labels that have come, and another metric if one counts now; store what they changed."""
@@ -253,7 +264,10 @@ class Worker(threading.Thread):
         live = dict(self._sources)
         while live and not self._told_to_stop():
             self._listen()
-            if self._held_up():
+            self._check_couriers()
+            if self._outbox.full():
+                self._commit()
+                self._pause(_LOOK_S)
                 continue
             for name, source in list(live.items()):
                 self.turns += 1
@@ -288,6 +302,7 @@ class Worker(threading.Thread):
             scored=len(result.used),
             rejected=len(rejected),
             redelivered=batch.skipped,
+            missing=sum(alert.records for alert in result.alerts if alert.kind == "gap"),
         )
         progress.records += len(result.used)
         progress.refused += len(rejected)
@@ -352,7 +367,7 @@ class Worker(threading.Thread):
         state, schema = self.pipeline.state(), bytes.fromhex(self.pipeline.schema)
         waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
         waiting.entries |= state.entries
-        meta = {"open_alerts": state.open_alerts, "counts": self.counts.to_bytes()}
+        meta = {"open_alerts": state.open_alerts, "budget": state.budget, "counts": self.counts.to_bytes()}
         if self._keeper is not None:
             meta |= self._keeper.changed()
         self._refused.keep()
@@ -388,18 +403,6 @@ class Worker(threading.Thread):
         dead = next((courier for courier in self._couriers if courier.failure), None)
         if dead is not None:
             raise RuntimeError(f"sink {dead.sink_name} died") from dead.failure
-
-    def _held_up(self) -> bool:
-        """Stop reading while too many alerts wait on disk: the sources hold what we do not take."""
-        self._check_couriers()
-        if not self._couriers or self.progress.alerts < _MOST_UNDELIVERED:
-            return False
-        backlog = self._store.backlog()
-        if backlog < _MOST_UNDELIVERED:
-            return False
-        log.warning("reading_stopped", pipeline=self.pipeline.name, undelivered_alerts=backlog)
-        self._pause(1.0)
-        return True
 
     def _finish_couriers(self) -> None:
         """Give the sinks some time for what is left."""

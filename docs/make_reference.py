@@ -141,6 +141,7 @@ SECTIONS = (
         "The level from which an alert has this severity; 1.0 is on the threshold.",
     ),
     ("pipelines.NAME.limits", "Limits", "Bounds of a pipeline."),
+    ("pipelines.NAME.limits.outbox", "Outbox", "Where alerts wait for their outputs, on disk."),
     ("log", "Log", "What the daemon says about itself, on stderr."),
 )
 

@@ -54,6 +54,9 @@ class FileOptions(Options):
     path: Path = Field(
         description="file to append to, one JSON object a line; made, with its folders, if missing"
     )
+    grouped: bool = Field(
+        default=True, description="also the alerts that a summary stands for (alert.max_per_minute)"
+    )
 
 
 class FileSink:

@@ -45,6 +45,9 @@ class MqttOptions(Connection):
         default=None,
         description="retained there: online, or offline, which the broker tells if we cannot; default: none",
     )
+    grouped: bool = Field(
+        default=False, description="also the alerts that a summary stands for (alert.max_per_minute)"
+    )
 
     @field_validator("topic")
     @classmethod

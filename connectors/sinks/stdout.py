@@ -24,6 +24,9 @@ class StdoutOptions(Options):
     format: Literal["human", "json", "auto"] = Field(
         default="auto", description="human, json (one object a line), or auto: human on a terminal, else json"
     )
+    grouped: bool = Field(
+        default=False, description="also the alerts that a summary stands for (alert.max_per_minute)"
+    )
 
 
 class StdoutSink:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 from paho.mqtt.client import MQTTMessage
@@ -27,7 +28,7 @@ from connectors.mqtt.inbox import Inbox, Message, Token, digest
 from connectors.mqtt.link import Link
 from connectors.mqtt.source_options import MqttSourceOptions
 from connectors.mqtt.topics import TopicFilter
-from detector.contracts import Batch, Layout
+from detector.contracts import Batch, Gap, Layout
 from detector.errors import SourceError
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ class MqttSource:
         self._failure: str | None = None
         self._had_session = self._subscribed = False
         self._last_arrival: float | None = None
+        self._gaps: deque[Gap] = deque()
         self._outdated: list[str] = []
         self._log = log.bind(connector=name)
 
@@ -106,11 +108,11 @@ class MqttSource:
         """Return what has come, waiting up to `timeout_s` for the first message."""
         if self._link is not None and self._inbox.starved():
             self._link.reconnect()
-        something = self._inbox.wait(timeout_s, lambda: self._problem() is not None)
+        something = self._inbox.wait(timeout_s, lambda: self._problem() is not None or bool(self._gaps))
         problem = self._problem()
         if problem is not None:
             raise SourceError(f"source {self.name}: {problem}")
-        return self._drain(max_rows) if something else None
+        return self._drain(max_rows) if something or self._gaps else None
 
     def ack(self, token: object) -> None:
         """Acknowledge a committed batch; of an earlier connection: do nothing, count ``stale_acks``."""
@@ -155,10 +157,11 @@ class MqttSource:
             elif not message.ignored:
                 self._add(message)
         self._last_arrival = arrival
+        gaps = [self._gaps.popleft() for _ in range(len(self._gaps))]
         position = self._inbox.position(at=arrival, id=self._identity, topics=list(self._wire))
-        return self._builder.batch(
-            arrival=arrival, position=position, token=Token(epoch or 0, tuple(mids)), skipped=skipped
-        )
+        token = Token(epoch or 0, tuple(mids))
+        batch = self._builder.batch(arrival=arrival, position=position, token=token, skipped=skipped)
+        return replace(batch, gaps=gaps)
 
     def _add(self, message: Message) -> None:
         if message.topic is None:
@@ -205,15 +208,14 @@ class MqttSource:
 
     def _on_up(self, session_present: bool) -> None:
         self._inbox.up(session_present=session_present)
+        now = self._clock()
         if self._had_session and not session_present and self.options.persistent:
             self.counts["gaps"] += 1
-            self._log.warning(
-                "mqtt_gap",
-                reason="the broker no longer has our session; what came since then may be lost",
-                since=self._last_arrival,
-                until=self._clock(),
-            )
-        self._had_session = True
+            gap = Gap(self.name, self._last_arrival or now, now, "the broker no longer has our session")
+            self._log.warning("mqtt_gap", reason=gap.reason, since=gap.since, until=gap.until)
+            self._gaps.append(gap)
+            self._inbox.wake()
+        self._had_session, self._last_arrival = True, self._last_arrival or now
         self._subscribe(session_present)
 
     def _subscribe(self, session_present: bool) -> None:

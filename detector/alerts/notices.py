@@ -1,4 +1,4 @@
-"""Alerts that are not of one record: stuck values, silent keys, what moved or drifted, scores that drift."""
+"""Alerts that are not of one record: stuck values, silent keys, what moved or drifted, what is missing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from detector.alerts.message import notable
 from detector.alerts.stuck import Run
-from detector.contracts import Alert, Reason
+from detector.contracts import Alert, Gap, Reason
 
+_NAMED = 5  # keys, in a sentence
 _CALENDAR = 1e8  # a stream's time below this counts records, or seconds since a machine was started
 _WAYS = ("{:.3g} times the variance", "mean {:.2g} sd away", "{:.3g} times the threshold")
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -70,6 +71,78 @@ def stale(pipeline: str, key: str, model: str, time: float, record: int, heard: 
         pipeline=pipeline, key=key, time=time, opened=time, record=record, records=0, score=after,
         threshold=after, level=1.0, p=None, severity="warning", message=_of(key, text), reasons=(),
         model=model,
+    )  # fmt: skip
+
+
+def missing(
+    pipeline: str, key: str, model: str, since: float, time: float, record: int, number: float, many: int
+) -> Alert:
+    """Return the notice that a key's sequence numbers have jumped: `many` of its records never came.
+
+    Parameters
+    ----------
+    since, time : float
+        The stream's time of the last record before, and of this one.
+    record : int
+        The record with which they jumped.
+    number : float
+        Its sequence number.
+    """
+    text = f"{_plural(many, 'record')} missing before number {number:.16g}, since {_moment(since)}"
+    name = identity(pipeline, key, record, repr(time), "gap")
+    return _gap(name, pipeline, key, model, since, time, record, many, _of(key, text))
+
+
+def lost(pipeline: str, model: str, gap: Gap) -> Alert:
+    """Return the notice that a source may have lost records, of any key."""
+    span = f"from {_moment(gap.since)} to {_moment(gap.until)}"
+    text = f"{gap.source}: records may be missing {span}: {gap.reason}"
+    name = identity(pipeline, gap.source, repr(gap.since), repr(gap.until), "gap")
+    return _gap(name, pipeline, "", model, gap.since, gap.until, 0, 0, text)
+
+
+def _gap(
+    name: str, pipeline: str, key: str, model: str, since: float, until: float, record: int, many: int,
+    text: str,
+) -> Alert:  # fmt: skip
+    return Alert(
+        id=name, status="closed", kind="gap", pipeline=pipeline, key=key, time=until, opened=since,
+        record=record, records=many, score=max(until - since, 0.0), threshold=0.0, level=1.0, p=None,
+        severity="warning",
+        message=text, reasons=(), model=model,
+    )  # fmt: skip
+
+
+def summary(
+    pipeline: str, model: str, since: float, until: float, first: str, many: int, keys: Sequence[str],
+    most: int, level: float, severity: str,
+) -> Alert:  # fmt: skip
+    """Return the notice that stands for the alerts beyond the budget of a minute.
+
+    Parameters
+    ----------
+    since, until : float
+        The minute, in the stream's time.
+    first : str
+        Names the first of them.
+    many, most : int
+        How many they are, and how many were told one by one.
+    keys : sequence of str
+        Theirs, as they came.
+    level, severity
+        The worst.
+    """
+    named = ", ".join(keys[:_NAMED])
+    named += f" and {len(keys) - _NAMED} others" if len(keys) > _NAMED else ""
+    of = f" of {_plural(len(keys), 'key')} ({named})" if keys != [""] else ""
+    text = (
+        f"{_plural(many, 'more alert')}{of} from {_moment(since)} to {_moment(until)}, the worst at "
+        f"{level:.3g} x its threshold; only {most} in a minute are told one by one (alert.max_per_minute)"
+    )
+    return Alert(
+        id=identity(pipeline, first, "summary"), status="closed", kind="summary", pipeline=pipeline, key="",
+        time=until, opened=since, record=0, records=0, score=float(many), threshold=float(most), level=level,
+        p=None, severity=severity, message=text, reasons=(), model=model,
     )  # fmt: skip
 
 
@@ -157,6 +230,10 @@ def closed(alert: Alert, time: float, record: int) -> Alert:
 
 def _of(key: str, text: str) -> str:
     return f"{key}: {text}" if key else text
+
+
+def _plural(many: int, of: str) -> str:
+    return f"{many} {of}" + ("s" if many > 1 else "")
 
 
 def _moment(time: float) -> str:

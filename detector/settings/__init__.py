@@ -19,7 +19,7 @@ from detector.settings.detector import (
 )
 from detector.settings.metric import Metric, Promote, Retrain
 from detector.settings.modes import Modes
-from detector.settings.pipeline import Alerting, Limits, OpenAfter, Pipeline, Severity
+from detector.settings.pipeline import Alerting, Limits, OpenAfter, Outbox, Pipeline, Severity
 from detector.settings.record import MOST_LAGS, Context, Feature, Missing, Record, Time
 from detector.settings.watching import LEAST_WINDOW, Drift, Shift, Watch
 
@@ -37,6 +37,7 @@ __all__ = [
     "Missing",
     "Modes",
     "OpenAfter",
+    "Outbox",
     "Parts",
     "Pipeline",
     "Promote",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -70,7 +70,22 @@ class Alerting(Settings):
     close_ratio: float = Field(default=0.8, gt=0, le=1, description="calm = level below this")
     repeat_every: Interval | None = Field(default=None, description="send an update while open, as 4h")
     severity: Severity = Field(default=Severity(), description="from which level an alert is how severe")
+    max_per_minute: Annotated[int, Field(ge=1)] | None = Field(
+        default=100,
+        description="notices in a minute of the stream; alerts beyond are held together in one summary; "
+        "null = no limit",
+    )
     explain: int = Field(default=3, ge=1, description="features named in an alert's message")
+
+
+class Outbox(Settings):
+    """Where alerts wait for their outputs, on disk."""
+
+    max_alerts: int = Field(default=100_000, ge=1, description="so many wait for the slowest output at most")
+    when_full: Literal["stop_reading", "drop_oldest"] = Field(
+        default="stop_reading",
+        description="stop_reading: until some are delivered; drop_oldest: of each output's own, and counted",
+    )
 
 
 class Limits(Settings):
@@ -87,6 +102,7 @@ class Limits(Settings):
     max_stored: int = Field(
         default=1_000_000, ge=1, description="models in all with evict; records of further keys are refused"
     )
+    outbox: Outbox = Field(default=Outbox(), description="alerts that wait for their outputs")
 
 
 class Pipeline(Settings):
@@ -183,8 +199,9 @@ class Pipeline(Settings):
     def layout(self) -> Layout:
         """What sources have to take from each record."""
         record = self.record
+        counted = [record.sequence] if record.sequence else []
         return Layout(
-            numbers=tuple(dict.fromkeys(feature.source for feature in record.fields)),
+            numbers=tuple(dict.fromkeys([*(feature.source for feature in record.fields), *counted])),
             time=record.time.field if record.time else None,
             time_format=record.time.format if record.time else "auto",
             timezone=record.time.tz if record.time else "UTC",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -153,6 +153,11 @@ class Record(Settings):
     )
     stale_after: Interval | None = Field(
         default=None, description="no record of a known key for so long is an alert, as 5m"
+    )
+
+    sequence: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="field with a number that counts up by 1 with each record of a key: a jump is an alert",
     )
 
     @property

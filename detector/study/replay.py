@@ -143,7 +143,7 @@ def replay(settings: Settings, history: History, advance: Advance = lambda _: No
 
 def _episodes(notices: list[Alert], end: float) -> list[Episode]:
     """Return one episode for each alert; what is still open lasts until `end`."""
-    last: dict[str, Alert] = {alert.id: alert for alert in notices}
+    last: dict[str, Alert] = {alert.id: alert for alert in notices if alert.kind != "summary"}
     return [
         Episode(alert.key, alert.opened, alert.time if alert.status == "closed" else end, alert)
         for alert in last.values()

@@ -25,6 +25,7 @@ class Outcome:
     alerts: list[str] = field(default_factory=list)
     state: dict[str, bytes] = field(default_factory=dict)
     open_alerts: bytes = b""
+    budget: bytes = b""
     entries: Entries = field(default_factory=dict)
 
 
@@ -41,7 +42,7 @@ def outcome(pipeline: Pipeline, batches: Iterable[Batch]) -> Outcome:
         out.alerts += [alert.to_json() for alert in result.alerts]
     state, schema = pipeline.state(), bytes.fromhex(pipeline.schema)
     out.state = {key: encode_row(row, schema) for key, row in state.rows.items()}
-    out.open_alerts, out.entries = state.open_alerts, state.entries
+    out.open_alerts, out.budget, out.entries = state.open_alerts, state.budget, state.entries
     return out
 
 
@@ -53,7 +54,7 @@ def restore(pipeline: Pipeline, saved: Outcome, metric: Metric | None = None) ->
     for (kind, name), data in saved.entries.items():
         if data is not None:
             entries.setdefault(kind, {})[name] = data
-    pipeline.restore(rows, saved.open_alerts, entries=entries, metric=metric)
+    pipeline.restore(rows, saved.open_alerts, budget=saved.budget, entries=entries, metric=metric)
 
 
 def check_batches_do_not_matter(make: Make, stream: Batch, sizes: Sequence[int] = (1, 7)) -> None:
@@ -64,6 +65,7 @@ def check_batches_do_not_matter(make: Make, stream: Batch, sizes: Sequence[int] 
         assert parts.numbers == whole.numbers, f"scores differ in batches of {size}"
         assert parts.alerts == whole.alerts, f"alerts differ in batches of {size}"
         assert (parts.state, parts.open_alerts) == (whole.state, whole.open_alerts), f"state, {size}"
+        assert parts.budget == whole.budget, f"what was told in the minute, {size}"
         assert parts.entries == whole.entries, f"alerts, labels, second score, {size}"
 
 
@@ -79,6 +81,7 @@ def check_restart_does_not_matter(make: Make, stream: Batch, offsets: Sequence[i
         assert there.numbers == here.numbers, f"scores differ after a restart at {offset}"
         assert there.alerts == here.alerts, f"alerts differ after a restart at {offset}"
         assert (there.open_alerts, there.entries) == (here.open_alerts, here.entries)
+        assert there.budget == here.budget, f"what was told in the minute of a restart at {offset}"
         assert all(here.state[key] == data for key, data in there.state.items())
 
 

@@ -24,7 +24,8 @@ STREAMS, VECTORS = (200, 10_000) if FULL else (4, 300)
 NAMES = [name for name in DISTANCES if name != "learned"]  # which needs a metric: tests/estimators
 DRIVERS = dict(pair for cls in discovered() for pair in drivers(cls, NAMES))
 AWFUL = [
-    float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 5e-324, -0.0, 2**64, True, "1_0", 10**400, 1.0, 7,
+    float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 5e-324, -0.0, 2**64, True, "1_0", 10**400, 1.0,
+    7,
 ]  # fmt: skip
 
 pytestmark = pytest.mark.crash if FULL else []
