@@ -14,7 +14,7 @@ OLDEST := .venv-oldest
 OLDEST_READY := $(OLDEST)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-oldest check format bench bench-accuracy crash fuzz soak docs clean help lock wheel
+.PHONY: run test test-oldest check format bench bench-accuracy crash controls fuzz soak docs clean help lock wheel
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,9 +76,11 @@ bench: $(READY) ## time to be ready, memory, speed, and cost of the default
 bench-accuracy: $(BENCH_READY) ## rank and judge labelled data beside the peers; DATA=directory, else what is bundled
 	$(BENCH)/bin/python -m benchmarks.accuracy --cache $(BENCH)/figures.json $(if $(DATA),--data $(DATA)) $(if $(DOCS),--docs $(DOCS))
 
-crash: $(READY) ## kill the daemon over and over, on files and on MQTT, and corrupt its state
-	KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest --timeout 3600 \
-	  tests/daemon/test_crash.py tests/connectors/sources/test_mqtt_kills.py tests/store/test_corruption.py
+crash: $(READY) ## all tests of promises with their full numbers: kills, corruptions, power cuts, rotations, broken links
+	KYORI_FULL=1 KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest -m crash --timeout 3600 tests
+
+controls: $(READY) ## break each promise on purpose: its test must go red; writes docs/controls.md
+	$(BIN)/python -m tests.controls
 
 fuzz: $(FUZZ_READY) ## throw bytes at whatever reads bytes, SECONDS (default 55) for each target, two at a time
 	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),55)
