@@ -63,11 +63,16 @@ class Followed:
         """Open the file at that path, to be read from its beginning."""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         status = os.fstat(fd)
-        return cls(fd, Mark(path, status.st_dev, status.st_ino, status.st_mtime_ns), options, layout)
+        mark = Mark(path, status.st_dev, status.st_ino, status.st_mtime_ns, real=os.path.realpath(path))
+        return cls(fd, mark, options, layout)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self.fd)
+
+    def written(self) -> int:
+        """Return when it was written last, in ns."""
+        return os.fstat(self.fd).st_mtime_ns
 
     def at_end(self) -> bool:
         """Tell whether all complete lines are read."""
@@ -141,7 +146,9 @@ class Followed:
         """Start over in a file that was cut and written again."""
         old = self.mark
         _log.warning("file_cut", file=shown(old.path), read_up_to=old.offset, size=status.st_size)
-        self.mark = Mark(old.path, old.dev, old.ino, status.st_mtime_ns, form=old.form, header=old.header)
+        self.mark = Mark(
+            old.path, old.dev, old.ino, status.st_mtime_ns, form=old.form, header=old.header, real=old.real
+        )
         self._decoder = None
         self.former.append(old)
 

@@ -22,22 +22,26 @@ def matching(patterns: tuple[str, ...]) -> dict[tuple[int, int], str]:
     return found
 
 
-def _beside(path: str) -> Iterator[tuple[str, os.stat_result]]:
+def _beside(mark: Mark) -> Iterator[tuple[str, os.stat_result]]:
     try:
-        return _regular([str(other) for other in Path(path).parent.iterdir()])
+        return _regular([str(other) for other in _place(mark).parent.iterdir()])
     except OSError:
         return iter(())
 
 
-def siblings(mark: Mark) -> list[tuple[str, tuple[int, int]]]:
+def _place(mark: Mark) -> Path:
+    return Path(mark.real or mark.path)
+
+
+def siblings(mark: Mark) -> list[str]:
     """Return the files that may have had the marked file's name after it, the oldest first."""
-    base = Path(mark.path).name
+    base = _place(mark).name
     found = [
-        (status.st_mtime_ns, path, (status.st_dev, status.st_ino))
-        for path, status in _beside(mark.path)
-        if Path(path).name.startswith(base) and Path(path).name != base and not path.endswith(_PACKED)
+        (status.st_mtime_ns, path)
+        for path, status in _beside(mark)
+        if Path(path).name.startswith(base) and not path.endswith(_PACKED)
     ]
-    return [(path, file_id) for mtime, path, file_id in sorted(found) if mtime >= mark.mtime]
+    return [path for mtime, path in sorted(found) if mtime >= mark.mtime]
 
 
 def _regular(names: list[str]) -> Iterator[tuple[str, os.stat_result]]:
@@ -52,5 +56,5 @@ def _regular(names: list[str]) -> Iterator[tuple[str, os.stat_result]]:
 
 def find_beside(mark: Mark) -> str | None:
     """Return where in its directory the marked file is now."""
-    found = (path for path, status in _beside(mark.path) if (status.st_dev, status.st_ino) == mark.file)
+    found = (path for path, status in _beside(mark) if (status.st_dev, status.st_ino) == mark.file)
     return next(found, None)
