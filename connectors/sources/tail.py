@@ -163,8 +163,8 @@ class TailSource:
         for path in found.values():
             new = self._open(path)
             if new is not None:
-                # Others may have come and gone while nothing had that name.
-                self._left += [mark for mark in self._read_so_far() if mark.path == path]
+                # Others may have come and gone since something had that name.
+                self._left += [one for one in [*self._read_so_far(), *self._left] if one.path == path][-1:]
                 new.mark.header = self._headers.get(path, "")
                 self._files.append(new)
         if self._left:
