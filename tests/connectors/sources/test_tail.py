@@ -14,35 +14,9 @@ from detector.contracts import Layout
 from detector.errors import SourceError
 from tests.connectors.sources.tailing import Follower, append
 
-JSON = (
-    b'\xef\xbb\xbf{"x": 1}\r\n\r\n{"x": "\xc3\xa9"}\n{"x": "\xff"}\n{"y": "\x00\xe2\x80\xa8\x0b"}\n'
-    b'{"x": 2}\n[1]\n{"x": 3'
-)
-CSV = b'\xef\xbb\xbfx,y\r\n1,"a,\xc3\xa9"\r\n2\r\n3,\x0b\x00\n\n4,"open\n5,\xff\n6,z\n7,cut'
-
 
 def jsonl(*numbers: int) -> str:
     return "".join(f'{{"x": {number}}}\n' for number in numbers)
-
-
-@pytest.mark.parametrize(("name", "text"), [("a.jsonl", JSON), ("a.csv", CSV)], ids=["jsonl", "csv"])
-def test_any_split_gives_the_same_records(tmp_path: Path, name: str, text: bytes) -> None:
-    path = tmp_path / name
-    path.write_bytes(text)
-    whole = Follower(path)
-    whole.read()
-    assert len(whole.rows) + len(whole.reasons) >= 6
-    for cut in range(len(text) + 1):
-        path.unlink()
-        path.write_bytes(text[:cut])
-        follower = Follower(path)
-        follower.read(1)
-        if cut % 2:
-            follower.restart()
-        append(path, text[cut:])
-        follower.read()
-        assert (repr(follower.rows), follower.reasons) == (repr(whole.rows), whole.reasons), cut
-        follower.source.close()
 
 
 def test_unfinished_line_waits(tmp_path: Path) -> None:
