@@ -22,39 +22,42 @@ def matching(patterns: tuple[str, ...]) -> dict[tuple[int, int], str]:
     return found
 
 
-def _beside(mark: Mark) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        return _regular([str(other) for other in _place(mark).parent.iterdir()])
-    except OSError:
-        return iter(())
-
-
-def _place(mark: Mark) -> Path:
-    return Path(mark.real or mark.path)
-
-
 def siblings(mark: Mark) -> list[str]:
     """Return the files that may have had the marked file's name after it, the oldest first."""
     base = _place(mark).name
     found = [
         (status.st_mtime_ns, path)
-        for path, status in _beside(mark)
-        if Path(path).name.startswith(base) and not path.endswith(_PACKED)
+        for path, status in _beside(mark, base)
+        if status.st_mtime_ns >= mark.mtime and not path.endswith(_PACKED)
     ]
-    return [path for mtime, path in sorted(found) if mtime >= mark.mtime]
-
-
-def _regular(names: list[str]) -> Iterator[tuple[str, os.stat_result]]:
-    for name in names:
-        try:
-            status = Path(name).stat()
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode):
-            yield name, status
+    return [path for _, path in sorted(found)]
 
 
 def find_beside(mark: Mark) -> str | None:
     """Return where in its directory the marked file is now."""
     found = (path for path, status in _beside(mark) if (status.st_dev, status.st_ino) == mark.file)
     return next(found, None)
+
+
+def _place(mark: Mark) -> Path:
+    return Path(mark.real or mark.path)
+
+
+def _beside(mark: Mark, start: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Return the files in the marked file's directory whose names start so."""
+    folder = _place(mark).parent
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - a directory may hold thousands
+    except OSError:
+        names = []
+    return _regular([f"{folder}/{name}" for name in names if name.startswith(start)])
+
+
+def _regular(names: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    for name in names:
+        try:
+            status = os.stat(name)  # noqa: PTH116 - as above
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield name, status
