@@ -74,6 +74,11 @@ class Followed:
         """Return when it was written last, in ns."""
         return os.fstat(self.fd).st_mtime_ns
 
+    def continues(self, lost: Mark) -> bool:
+        """Tell whether this is a file that is lost from its name, or a copy of it."""
+        unread = lost.offset <= lost.start
+        return lost.file == self.mark.file if unread else lost.is_copied_by(self.fd)
+
     def at_end(self) -> bool:
         """Tell whether all complete lines are read."""
         status = os.fstat(self.fd)
@@ -110,12 +115,12 @@ class Followed:
         state = (status.st_size, status.st_mtime_ns)
         if state == self._seen:
             return False
-        self.mark.mtime = status.st_mtime_ns
         want = self._wider or min(_MOST, max(_LEAST, _PER_ROW * room))
         data = self._read(want)
         if data is None:
             self._begin_anew(status)
             return True
+        self.mark.mtime = status.st_mtime_ns
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and not self.mark.refused:

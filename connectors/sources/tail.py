@@ -164,7 +164,8 @@ class TailSource:
             new = self._open(path)
             if new is not None:
                 # Others may have come and gone since something had that name.
-                self._left += [one for one in [*self._read_so_far(), *self._left] if one.path == path][-1:]
+                if not any(mark.path == path for mark in self._left):
+                    self._left += [mark for mark in self._read_so_far() if mark.path == path][-1:]
                 new.mark.header = self._headers.get(path, "")
                 self._files.append(new)
         if self._left:
@@ -203,15 +204,16 @@ class TailSource:
         """
         read = self._read_so_far()
         lost = list(self._lost)
-        for mark in self._left:
+        for mark in [*self._left, *self._lost]:
             for path in siblings(mark):
                 missed = self._open(path)
                 if missed is None:
                     continue
-                if any(earlier.is_copied_by(missed.fd) for earlier in read):
+                origin = next((one for one in lost if missed.continues(one)), None)
+                copied = any(earlier.is_copied_by(missed.fd) for earlier in read)
+                if copied or (origin is None and mark not in self._left):
                     missed.close()
                     continue
-                origin = next((one for one in lost if one.is_copied_by(missed.fd)), None)
                 if origin is not None:
                     lost.remove(origin)
                     missed.mark = origin.of_copy(missed.mark)
@@ -233,22 +235,23 @@ class TailSource:
         except (ValueError, TypeError, KeyError) as error:
             raise SourceError(f"the saved position of source {self.name} cannot be read: {error}") from error
         here = matching(self._options.paths)
-        for mark in marks:
+        newest: dict[str, Mark] = {}
+        for mark in sorted(marks, key=lambda mark: mark.mtime):
+            newest[mark.path] = mark
             self._headers[mark.path] = mark.header
             path = here.get(mark.file) or find_beside(mark)
             file = self._open(path) if path is not None else None
             if file is not None and self._is_marked(file, mark, rotated=mark.file not in here):
                 file.mark = mark
+                file.gone = None if mark.file in here else time.monotonic()
                 self._files.append(file)
-                if mark.file not in here:
-                    file.gone = time.monotonic()
-                    self._left.append(mark)
                 continue
             if file is not None:
                 file.close()
             _log.warning("file_gone", source=self.name, file=shown(mark.path), read_up_to=mark.offset)
-            self._left.append(mark)
             self._lost.append(mark)
+        still = {file.mark.path for file in self._files if file.gone is None}
+        self._left = [mark for path, mark in newest.items() if path not in still]
 
     @staticmethod
     def _is_marked(file: Followed, mark: Mark, *, rotated: bool) -> bool:
