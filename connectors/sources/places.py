@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,15 @@ from pathlib import Path
 from connectors.sources.mark import Mark
 
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
+_TURN = re.compile("[-._:TZ0-9]*")
+"""What rotation puts behind a name, a number or a time; others that begin alike are other logs."""
 
 
 def matching(patterns: tuple[str, ...]) -> dict[tuple[int, int], str]:
-    """Return the files that match, each once, by device and inode."""
+    """Return the files that match, each once, by device and inode; packed ones do not grow."""
     names = {name for pattern in patterns for name in glob.glob(pattern, recursive=True)}  # noqa: PTH207
     found: dict[tuple[int, int], str] = {}
-    for path, status in _regular(sorted(names)):
+    for path, status in _regular(sorted(name for name in names if not name.endswith(_PACKED))):
         found.setdefault((status.st_dev, status.st_ino), path)
     return found
 
@@ -28,7 +31,7 @@ def siblings(mark: Mark) -> list[str]:
     found = [
         (status.st_mtime_ns, path)
         for path, status in _beside(mark, base)
-        if status.st_mtime_ns >= mark.mtime and not path.endswith(_PACKED)
+        if status.st_mtime_ns >= mark.mtime and _TURN.fullmatch(Path(path).name[len(base) :])
     ]
     return [path for _, path in sorted(found)]
 

@@ -1,10 +1,28 @@
-"""Follows files that grow, through rotation by renaming, copying and cutting, and deleting.
+"""Follows files that grow, through rotation by renaming, copying and cutting, deleting, and links that move.
 
-Known limits. A file that is copied and cut loses what was written to it since the last look. So does
-one that is rotated, and compressed or moved to another directory, while nobody looks; and one that
-appears where there was none, and is rotated before the next look. A file that is cut and then written
-again with the very bytes that were read last cannot be told from one that was not. The end of a file
-without a line feed is no line, and is left out when the file goes. Every file that matches stays open.
+Promised: every complete line of a file is given once, and in order, also across restarts and kills,
+
+- when the file is renamed within its directory, however often, looked at or not, as long as its new name
+  is the old one and a number or a time, or lines of it had been read; rotated files are read in the order
+  in which they were written last, whichever way they are numbered;
+- when it is copied and cut, or deleted, but for the lines written since the last look. While nobody looks,
+  a copy beside it has them, if lines of it had been read and stored;
+- when the followed name is a link that is pointed to another file: the old one is read to its end first;
+- when an inode is used again, or a file begins like another. A line is never put together from two files.
+
+Not promised, and lost:
+
+- what was not read of a file that was compressed, deleted or moved to another directory while nobody
+  looked (let rotation wait a turn before it compresses: ``delaycompress``); ``.gz`` and the like are never
+  read here;
+- what is written to a rotated file after `linger`, or to one that a link led to only between two looks;
+- a file that is rotated before any of its name was ever seen;
+- a file that is cut, or made anew with the same inode, and holds the very bytes again that were read;
+- a clock that is set back by more than the time between two rotations hides files missed meanwhile.
+
+The end of a file without a line feed is no line, and is left out when the file goes. With patterns that
+match the rotated names as well, lines of two files may change their order; they must not match the copies
+of files that are cut, which would be read again. Every file that matches stays open.
 """
 
 from __future__ import annotations
@@ -197,7 +215,7 @@ class TailSource:
     def _follow_missed(self) -> None:
         """Follow what took the place of a file that left, and left as well before we looked.
 
-        That is a file beside it whose name begins with its name, that was written no earlier, and that
+        That is a file beside it by its name and a number or a time, that was written no earlier, and that
         is not a copy of what we have read. A copy of a file that is lost will do for the rest of it.
         They are read in the order in which they were written last: that is the one in which they had the
         name, however the rotated ones are named or numbered.

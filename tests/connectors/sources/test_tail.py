@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from collections.abc import Callable
@@ -65,6 +66,17 @@ def test_several_rotations_between_two_looks(tmp_path: Path, down: bool) -> None
     assert follower.read() == []
 
 
+def test_another_log_that_begins_alike_is_not_a_missed_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    follower = Follower(path)
+    append(path, jsonl(1))
+    follower.read()
+    append(tmp_path / "a.jsonl-errors", jsonl(7))
+    path.rename(tmp_path / "a.jsonl-20261129")
+    append(path, jsonl(2))
+    assert follower.read() == [2.0]
+
+
 def test_a_missed_file_that_begins_like_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     same = jsonl(*range(1000, 1200))
@@ -85,9 +97,10 @@ def test_rotated_names_that_match_too(tmp_path: Path) -> None:
     assert follower.read() == [1.0]
     path.rename(tmp_path / "a.jsonl.1")
     append(path, jsonl(2))
+    (tmp_path / "a.jsonl.2.gz").write_bytes(gzip.compress(jsonl(0).encode()))
     assert follower.read() == [2.0]
     follower.restart()
-    assert follower.read() == []
+    assert follower.read() == [] and follower.reasons == []
 
 
 SIZES: list[tuple[str, Callable[[int], str]]] = [
