@@ -63,11 +63,21 @@ class Followed:
         """Open the file at that path, to be read from its beginning."""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         status = os.fstat(fd)
-        return cls(fd, Mark(path, status.st_dev, status.st_ino, status.st_mtime_ns), options, layout)
+        mark = Mark(path, status.st_dev, status.st_ino, status.st_mtime_ns, real=os.path.realpath(path))
+        return cls(fd, mark, options, layout)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self.fd)
+
+    def written(self) -> int:
+        """Return when it was written last, in ns."""
+        return os.fstat(self.fd).st_mtime_ns
+
+    def continues(self, lost: Mark) -> bool:
+        """Tell whether this is a file that is lost from its name, or a copy of it."""
+        unread = lost.offset <= lost.start
+        return lost.file == self.mark.file if unread else lost.is_copied_by(self.fd)
 
     def at_end(self) -> bool:
         """Tell whether all complete lines are read."""
@@ -105,12 +115,12 @@ class Followed:
         state = (status.st_size, status.st_mtime_ns)
         if state == self._seen:
             return False
-        self.mark.mtime = status.st_mtime_ns
         want = self._wider or min(_MOST, max(_LEAST, _PER_ROW * room))
         data = self._read(want)
         if data is None:
             self._begin_anew(status)
             return True
+        self.mark.mtime = status.st_mtime_ns
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and not self.mark.refused:
@@ -141,7 +151,9 @@ class Followed:
         """Start over in a file that was cut and written again."""
         old = self.mark
         _log.warning("file_cut", file=shown(old.path), read_up_to=old.offset, size=status.st_size)
-        self.mark = Mark(old.path, old.dev, old.ino, status.st_mtime_ns, form=old.form, header=old.header)
+        self.mark = Mark(
+            old.path, old.dev, old.ino, status.st_mtime_ns, form=old.form, header=old.header, real=old.real
+        )
         self._decoder = None
         self.former.append(old)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 GUARD = 1024
 
@@ -40,6 +40,8 @@ class Mark:
         The header's line of CSV, from this file or the one before it; "" until known.
     start : int
         Where the first record begins, behind the header if there is one.
+    real : str
+        Where the file really was last, if `path` is or was a link to it.
     """
 
     path: str
@@ -57,11 +59,21 @@ class Mark:
     form: str = ""
     header: str = ""
     start: int = 0
+    real: str = ""
 
     @property
     def file(self) -> tuple[int, int]:
         """Device and inode."""
         return self.dev, self.ino
+
+    def move(self, path: str) -> None:
+        """Note that the file goes by another name now."""
+        if path != self.path:
+            self.path, self.real = path, os.path.realpath(path)
+
+    def of_copy(self, copy: Mark) -> Mark:
+        """Return the same place in a copy of the file."""
+        return replace(self, dev=copy.dev, ino=copy.ino, mtime=copy.mtime)
 
     def fits(self, fd: int) -> bool:
         """Tell whether the open file begins with what was read, whatever its name and inode."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from connectors.sources.mark import Mark
 
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
-
-
+_TURN = re.compile("[-._:TZ0-9]*")
+"""What rotation puts behind a name, a number or a time; others that begin alike are other logs."""
 _SAME = re.compile(r"(?<![^/])(\*\*/)+")
 
 
@@ -31,42 +31,49 @@ def names(patterns: tuple[str, ...]) -> set[str]:
 
 
 def matching(patterns: tuple[str, ...]) -> dict[tuple[int, int], str]:
-    """Return the files that match, each once, by device and inode."""
+    """Return the files that match, each once, by device and inode; packed ones do not grow."""
     found: dict[tuple[int, int], str] = {}
-    for path, status in _regular(sorted(names(patterns))):
+    for path, status in _regular(sorted(name for name in names(patterns) if not name.endswith(_PACKED))):
         found.setdefault((status.st_dev, status.st_ino), path)
     return found
 
 
-def _beside(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        return _regular([str(other) for other in Path(path).parent.iterdir()])
-    except OSError:
-        return iter(())
-
-
-def siblings(mark: Mark) -> list[tuple[str, tuple[int, int]]]:
+def siblings(mark: Mark) -> list[str]:
     """Return the files that may have had the marked file's name after it, the oldest first."""
-    base = Path(mark.path).name
+    base = _place(mark).name
     found = [
-        (status.st_mtime_ns, path, (status.st_dev, status.st_ino))
-        for path, status in _beside(mark.path)
-        if Path(path).name.startswith(base) and Path(path).name != base and not path.endswith(_PACKED)
+        (status.st_mtime_ns, path)
+        for path, status in _beside(mark, base)
+        if status.st_mtime_ns >= mark.mtime and _TURN.fullmatch(Path(path).name[len(base) :])
     ]
-    return [(path, file_id) for mtime, path, file_id in sorted(found) if mtime >= mark.mtime]
+    return [path for _, path in sorted(found)]
+
+
+def find_beside(mark: Mark) -> str | None:
+    """Return where in its directory the marked file is now."""
+    found = (path for path, status in _beside(mark) if (status.st_dev, status.st_ino) == mark.file)
+    return next(found, None)
+
+
+def _place(mark: Mark) -> Path:
+    return Path(mark.real or mark.path)
+
+
+def _beside(mark: Mark, start: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Return the files in the marked file's directory whose names start so."""
+    folder = _place(mark).parent
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - a directory may hold thousands
+    except OSError:
+        names = []
+    return _regular([f"{folder}/{name}" for name in names if name.startswith(start)])
 
 
 def _regular(names: list[str]) -> Iterator[tuple[str, os.stat_result]]:
     for name in names:
         try:
-            status = Path(name).stat()
+            status = os.stat(name)  # noqa: PTH116 - as above
         except OSError:
             continue
         if stat.S_ISREG(status.st_mode):
             yield name, status
-
-
-def find_beside(mark: Mark) -> str | None:
-    """Return where in its directory the marked file is now."""
-    found = (path for path, status in _beside(mark.path) if (status.st_dev, status.st_ino) == mark.file)
-    return next(found, None)

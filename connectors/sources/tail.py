@@ -1,10 +1,28 @@
-"""Follows files that grow, through rotation by renaming, copying and cutting, and deleting.
+"""Follows files that grow, through rotation by renaming, copying and cutting, deleting, and links that move.
 
-Known limits. A file that is copied and cut loses what was written to it since the last look. So does
-one that is rotated, and compressed or moved to another directory, while nobody looks; and one that
-appears where there was none, and is rotated before the next look. A file that is cut and then written
-again with the very bytes that were read last cannot be told from one that was not. The end of a file
-without a line feed is no line, and is left out when the file goes. Every file that matches stays open.
+Promised: every complete line of a file is given once, and in order, also across restarts and kills,
+
+- when the file is renamed within its directory, however often, looked at or not, as long as its new name
+  is the old one and a number or a time, or lines of it had been read; rotated files are read in the order
+  in which they were written last, whichever way they are numbered;
+- when it is copied and cut, or deleted, but for the lines written since the last look. While nobody looks,
+  a copy beside it has them, if lines of it had been read and stored;
+- when the followed name is a link that is pointed to another file: the old one is read to its end first;
+- when an inode is used again, or a file begins like another. A line is never put together from two files.
+
+Not promised, and lost:
+
+- what was not read of a file that was compressed, deleted or moved to another directory while nobody
+  looked (let rotation wait a turn before it compresses: ``delaycompress``); ``.gz`` and the like are never
+  read here;
+- what is written to a rotated file after `linger`, or to one that a link led to only between two looks;
+- a file that is rotated before any of its name was ever seen;
+- a file that is cut, or made anew with the same inode, and holds the very bytes again that were read;
+- a clock that is set back by more than the time between two rotations hides files missed meanwhile.
+
+The end of a file without a line feed is no line, and is left out when the file goes. With patterns that
+match the rotated names as well, lines of two files may change their order; they must not match the copies
+of files that are cut, which would be read again. Every file that matches stays open.
 """
 
 from __future__ import annotations
@@ -12,7 +30,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Literal
 
 import structlog
@@ -75,6 +93,8 @@ class TailSource:
         self._clock = clock
         self._files: list[Followed] = []
         self._done: list[Mark] = []
+        self._left: list[Mark] = []
+        self._lost: list[Mark] = []
         self._headers: dict[str, str] = {}
         self._next_scan = 0.0
         self._turn = 0
@@ -151,24 +171,35 @@ class TailSource:
             self._headers[file.mark.path] = file.mark.header
             path = found.pop(file.mark.file, None)
             if path is not None:
-                file.mark.path, file.gone = path, None
+                file.mark.move(path)
+                file.gone = None
             elif file.gone is None:
                 file.gone = now
-                self._follow_missed(file.mark, set(found), [])
+                self._left.append(file.mark)
             elif now - file.gone > self._options.linger and file.at_end():
                 self._retire(file)
         for path in found.values():
             new = self._open(path)
             if new is not None:
+                # Others may have come and gone since something had that name.
+                if not any(mark.path == path for mark in self._left):
+                    self._left += [mark for mark in self._read_so_far() if mark.path == path][-1:]
                 new.mark.header = self._headers.get(path, "")
                 self._files.append(new)
+        if self._left:
+            self._follow_missed()
 
     def _open(self, path: str) -> Followed | None:
+        """Open a file; None where it cannot be, or where it is followed already, under another name."""
         try:
-            return Followed.at(path, self._options, self._layout)
+            file = Followed.at(path, self._options, self._layout)
         except OSError as error:  # gone again, or not ours to read: the next look will tell
             _log.warning("file_not_opened", source=self.name, file=shown(path), error=error.strerror)
             return None
+        if any(file.mark.file == other.mark.file for other in self._files):
+            file.close()
+            return None
+        return file
 
     def _retire(self, file: Followed) -> None:
         file.close()
@@ -178,30 +209,40 @@ class TailSource:
     def _remember(self, marks: list[Mark]) -> None:
         self._done = [*self._done, *marks][-_REMEMBERED:]
 
-    def _follow_missed(self, mark: Mark, known: set[tuple[int, int]], lost: list[Mark]) -> None:
-        """Follow what took the place of a rotated file, and was itself rotated before we looked.
+    def _read_so_far(self) -> list[Mark]:
+        return [*self._done, *(file.mark for file in self._files)]
 
-        That is a file beside it whose name begins with its name, that was written no earlier, and that
-        is not a copy of what we have read. A copy of a file that is `lost` will do for the rest of it.
+    def _follow_missed(self) -> None:
+        """Follow what took the place of a file that left, and left as well before we looked.
+
+        That is a file beside it by its name and a number or a time, that was written no earlier, and that
+        is not a copy of what we have read. A copy of a file that is lost will do for the rest of it.
+        They are read in the order in which they were written last: that is the one in which they had the
+        name, however the rotated ones are named or numbered.
         """
-        known = known | {file.mark.file for file in self._files}
-        read = [*self._done, *(file.mark for file in self._files), *([] if mark in lost else [mark])]
-        for path, file_id in siblings(mark):
-            missed = None if file_id in known else self._open(path)
-            if missed is None:
-                continue
-            if any(earlier.is_copied_by(missed.fd) for earlier in read):
-                missed.close()
-                continue
-            origin = next((one for one in lost if one.is_copied_by(missed.fd)), None)
-            if origin is not None:
-                lost.remove(origin)
-                found = missed.mark
-                missed.mark = replace(origin, dev=found.dev, ino=found.ino, mtime=found.mtime)
-            # It goes by the name that it had, by which others that took its place are found in turn.
-            missed.mark.path, missed.mark.header = mark.path, mark.header
-            missed.gone = time.monotonic()
-            self._files.append(missed)
+        read = self._read_so_far()
+        lost = list(self._lost)
+        for mark in [*self._left, *self._lost]:
+            for path in siblings(mark):
+                missed = self._open(path)
+                if missed is None:
+                    continue
+                origin = next((one for one in lost if missed.continues(one)), None)
+                copied = any(earlier.is_copied_by(missed.fd) for earlier in read)
+                if copied or (origin is None and mark not in self._left):
+                    missed.close()
+                    continue
+                if origin is not None:
+                    lost.remove(origin)
+                    missed.mark = origin.of_copy(missed.mark)
+                # It goes by the name that it had, by which others that took its place are found in turn.
+                missed.mark.path, missed.mark.real = mark.path, mark.real
+                missed.mark.header = mark.header
+                missed.gone = time.monotonic()
+                self._files.append(missed)
+        self._files.sort(key=Followed.written)
+        self._remember(self._lost)
+        self._left, self._lost = [], []
 
     def _resume(self, resume: bytes) -> None:
         """Open the files of the saved position, wherever in their directories they are now."""
@@ -212,29 +253,23 @@ class TailSource:
         except (ValueError, TypeError, KeyError) as error:
             raise SourceError(f"the saved position of source {self.name} cannot be read: {error}") from error
         here = matching(self._options.paths)
-        rotated: list[Mark] = []
-        lost: list[Mark] = []
-        for mark in marks:
+        newest: dict[str, Mark] = {}
+        for mark in sorted(marks, key=lambda mark: mark.mtime):
+            newest[mark.path] = mark
             self._headers[mark.path] = mark.header
             path = here.get(mark.file) or find_beside(mark)
             file = self._open(path) if path is not None else None
             if file is not None and self._is_marked(file, mark, rotated=mark.file not in here):
                 file.mark = mark
+                file.gone = None if mark.file in here else time.monotonic()
                 self._files.append(file)
-                if mark.file in here:
-                    mark.path = here[mark.file]
-                else:
-                    file.gone = time.monotonic()
-                    rotated.append(mark)
                 continue
             if file is not None:
                 file.close()
             _log.warning("file_gone", source=self.name, file=shown(mark.path), read_up_to=mark.offset)
-            lost.append(mark)
-        still_lost = list(lost)
-        for mark in lost + rotated:
-            self._follow_missed(mark, set(here), still_lost)
-        self._remember(lost)
+            self._lost.append(mark)
+        still = {file.mark.path for file in self._files if file.gone is None}
+        self._left = [mark for path, mark in newest.items() if path not in still]
 
     @staticmethod
     def _is_marked(file: Followed, mark: Mark, *, rotated: bool) -> bool:

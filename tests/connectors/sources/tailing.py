@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from connectors.sources.tail import TailOptions, TailSource
-from detector.contracts import Layout
+from detector.contracts import Batch, Layout
+
+
+def in_order(batch: Batch, column: str = "x") -> list[float | str]:
+    """Return a column's numbers, and between them the reasons why others were rejected."""
+    records: list[float | str] = batch.columns[column].tolist()
+    for i, one in enumerate(batch.rejected):
+        records.insert(one.row + i, one.reason)
+    return records
 
 
 class Follower:
@@ -19,6 +27,7 @@ class Follower:
         self.position = b""
         self.rows: list[float] = []
         self.reasons: list[str] = []
+        self.records: list[float | str] = []
         self.start()
 
     def start(self) -> None:
@@ -37,6 +46,7 @@ class Follower:
             assert len(batch) + len(batch.rejected) <= max_rows and batch.arrival == 5.0
             self.rows += batch.columns[self._numbers[0]].tolist()
             self.reasons += [one.reason for one in batch.rejected]
+            self.records += in_order(batch, self._numbers[0])
             self.position = batch.position
         return self.rows[before:]
 

@@ -7,6 +7,8 @@ import io
 import json
 import math
 import os
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -174,6 +176,34 @@ def test_zip_bomb(tmp_path: Path) -> None:
     assert found == ["too_compressed"] and seen < 1_000_000
     (tmp_path / "b.csv.gz").write_bytes(gzip.compress(os.urandom(5000)))
     assert reasons(read_all(tmp_path / "b.csv.gz", max_bytes=2000))[-1] == "too_large"
+
+
+BOMB = """
+import sys
+from pathlib import Path
+from tests.connectors.sources.test_file import read_all, reasons
+
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+
+read_all(sys.argv[1])
+before = peak()
+found = reasons(read_all(sys.argv[2], max_rows=1000))
+print(*found, peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of the memory is read from /proc")
+def test_a_zip_bomb_takes_no_memory(tmp_path: Path) -> None:
+    small, bomb = tmp_path / "a.csv.gz", tmp_path / "b.csv.gz"
+    small.write_bytes(gzip.compress(b"x\n1\n"))
+    bomb.write_bytes(gzip.compress(b"x\n" + b"1" * 50_000_000, 9))
+    assert bomb.stat().st_size < 50_000
+    done = subprocess.run(
+        [sys.executable, "-c", BOMB, str(small), str(bomb)], capture_output=True, text=True, check=True
+    )
+    *found, grown = done.stdout.splitlines()[-1].split()
+    assert found == ["too_compressed"] and int(grown) < 10 * 1024
 
 
 def test_npz(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from collections.abc import Callable
@@ -14,35 +15,9 @@ from detector.contracts import Layout
 from detector.errors import SourceError
 from tests.connectors.sources.tailing import Follower, append
 
-JSON = (
-    b'\xef\xbb\xbf{"x": 1}\r\n\r\n{"x": "\xc3\xa9"}\n{"x": "\xff"}\n{"y": "\x00\xe2\x80\xa8\x0b"}\n'
-    b'{"x": 2}\n[1]\n{"x": 3'
-)
-CSV = b'\xef\xbb\xbfx,y\r\n1,"a,\xc3\xa9"\r\n2\r\n3,\x0b\x00\n\n4,"open\n5,\xff\n6,z\n7,cut'
-
 
 def jsonl(*numbers: int) -> str:
     return "".join(f'{{"x": {number}}}\n' for number in numbers)
-
-
-@pytest.mark.parametrize(("name", "text"), [("a.jsonl", JSON), ("a.csv", CSV)], ids=["jsonl", "csv"])
-def test_any_split_gives_the_same_records(tmp_path: Path, name: str, text: bytes) -> None:
-    path = tmp_path / name
-    path.write_bytes(text)
-    whole = Follower(path)
-    whole.read()
-    assert len(whole.rows) + len(whole.reasons) >= 6
-    for cut in range(len(text) + 1):
-        path.unlink()
-        path.write_bytes(text[:cut])
-        follower = Follower(path)
-        follower.read(1)
-        if cut % 2:
-            follower.restart()
-        append(path, text[cut:])
-        follower.read()
-        assert (repr(follower.rows), follower.reasons) == (repr(whole.rows), whole.reasons), cut
-        follower.source.close()
 
 
 def test_unfinished_line_waits(tmp_path: Path) -> None:
@@ -91,6 +66,17 @@ def test_several_rotations_between_two_looks(tmp_path: Path, down: bool) -> None
     assert follower.read() == []
 
 
+def test_another_log_that_begins_alike_is_not_a_missed_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    follower = Follower(path)
+    append(path, jsonl(1))
+    follower.read()
+    append(tmp_path / "a.jsonl-errors", jsonl(7))
+    path.rename(tmp_path / "a.jsonl-20261129")
+    append(path, jsonl(2))
+    assert follower.read() == [2.0]
+
+
 def test_a_missed_file_that_begins_like_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     same = jsonl(*range(1000, 1200))
@@ -111,9 +97,10 @@ def test_rotated_names_that_match_too(tmp_path: Path) -> None:
     assert follower.read() == [1.0]
     path.rename(tmp_path / "a.jsonl.1")
     append(path, jsonl(2))
+    (tmp_path / "a.jsonl.2.gz").write_bytes(gzip.compress(jsonl(0).encode()))
     assert follower.read() == [2.0]
     follower.restart()
-    assert follower.read() == []
+    assert follower.read() == [] and follower.reasons == []
 
 
 SIZES: list[tuple[str, Callable[[int], str]]] = [
