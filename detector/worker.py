@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +17,7 @@ import numpy as np
 import structlog
 
 from detector import codec
+from detector.arrival import Arrival
 from detector.contracts import Alert, Batch, Floats, Source
 from detector.counts import Counts
 from detector.courier import Courier
@@ -32,6 +33,7 @@ from detector.pipeline import Pipeline
 from detector.progress import Progress
 from detector.refused import Refused
 from detector.result import Result
+from detector.row import CLOCK
 from detector.shelf import Shelf
 from detector.store import Saved, Store
 from detector.tally import Tally
@@ -76,8 +78,8 @@ class Worker(threading.Thread):
         Not started yet.
     refused : Refused
         Counts what could not be used.
-    clock : callable
-        Returns unix seconds; the one that sources note arrivals by.
+    clock : Arrival
+        The one that sources note arrivals by.
     history : History, optional
         Learned first if there is no saved model.
     keeper : Keeper, optional
@@ -98,7 +100,7 @@ class Worker(threading.Thread):
         store: Store,
         couriers: Sequence[Courier],
         refused: Refused,
-        clock: Callable[[], float] = time.time,
+        clock: Arrival,
         history: History | None = None,
         keeper: Keeper | None = None,
         feedback: Feedback | None = None,
@@ -251,6 +253,8 @@ class Worker(threading.Thread):
         in_force = archive.from_bytes(metric) if metric else None
         told, budget = saved.meta.get("open_alerts", b""), saved.meta.get("budget", b"")
         pipeline.restore(rows, told, budget=budget, entries=saved.entries, metric=in_force)
+        if pipeline.settings.record.time is None:  # the arrivals are the stream's time, which cannot go back
+            self._clock.go_on_from(max((float(row[CLOCK]) for row in rows.values()), default=-math.inf))
 
     def _listen(self) -> None:
         """Take the labels that have come, and another metric if one counts now; store what they changed."""
