@@ -20,7 +20,7 @@ from detector.pipeline import Pipeline
 from detector.settings import Pipeline as Settings
 from tests.brokers import Broker, needs_mosquitto, wait_until
 from tests.daemon.conserved import assert_conserved
-from tests.daemon.process import FEATURES, last_record, payloads, records, saved_row, without_crash
+from tests.daemon.process import FEATURES, payloads, records, saved_row, without_crash
 from tests.daemon.running import Process, lines, write_config
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -86,13 +86,13 @@ def test_records_that_carry_times_make_the_same_alerts(tmp_path: Path, broker: B
         def send(part: list[str]) -> None:
             broker.publish("plant/sensors", *part)
 
-        go_through(clock, lot, send, lambda: last_record(tmp_path / "state"))
+        go_through(clock, lot, send, lambda: scored(tmp_path / "state"))
         broker.stop()
         daemon.wait_for("mqtt_disconnected")
         broker.start()
         wait_until(lambda: len(daemon.events("mqtt_connected")) == 2, 60)
         send(lot[-EACH:])
-        wait_until(lambda: last_record(tmp_path / "state") == len(X), 60)
+        wait_until(lambda: scored(tmp_path / "state") == len(X), 60)
         assert daemon.stop() < 20
         assert daemon.process.returncode == 0
     assert_conserved(tmp_path / "state", received=len(X))
@@ -122,7 +122,7 @@ def untimed(X: np.ndarray) -> list[Any]:
 @needs_faketime
 @pytest.mark.crash
 def test_without_times_of_their_own_nothing_is_stuck(tmp_path: Path) -> None:
-    """The same episodes, in a time that never runs back; silence is told when it is over, also after a restart."""
+    """The same episodes, in a time that never runs back; and silence is told, also after a restart."""
     X = records(EACH * len(JUMPS))
     lot = [json.dumps(dict(zip(FEATURES, row, strict=True))) for row in X.tolist()]
     (tmp_path / "in.jsonl").touch()
