@@ -47,6 +47,8 @@ _COMMIT_WITHIN_S = 0.05
 _LOOK_S = 0.2
 _AWAY_S = 5.0
 """A longer time between two looks for silent keys was our own: a full disk, a sleeping machine."""
+_MODELS_A_SECOND = 1_000
+"""That even a slow disk takes."""
 _DELIVER_S, _GIVE_UP_S = 5.0, 1.0
 """At the end, for alerts still to deliver, and for sinks to let go."""
 
@@ -91,6 +93,8 @@ class Worker(threading.Thread):
     ----------
     turns : int
         Grows as long as it is alive, also while it waits for something: see `detector.watchdog`.
+    allowance : float
+        Seconds more that the turn under way may take: a million models are not stored in a moment.
     """
 
     def __init__(
@@ -109,7 +113,7 @@ class Worker(threading.Thread):
         self.pipeline = pipeline
         self.progress = Progress()
         self.counts = Counts()
-        self.turns = 0
+        self.turns, self.allowance = 0, 0.0
         self.ready = threading.Event()
         self.finite_ended = threading.Event()
         self.failure: BaseException | None = None
@@ -230,7 +234,9 @@ class Worker(threading.Thread):
                 remedy="features or distance changed: learning starts anew, sources go on where they were",
             )
         else:
+            self.allowance = len(saved.rows) / _MODELS_A_SECOND
             self._take_up(saved)
+            self.allowance = 0.0
             log.info("state_loaded", pipeline=pipeline.name, keys=self._store.models())
         self.counts = Counts.from_bytes(saved.meta.get("counts", b""))
         if self._keeper is not None:
@@ -369,6 +375,7 @@ class Worker(threading.Thread):
         if not waiting.positions and not waiting.alerts and not always:
             return
         state, schema = self.pipeline.state(), bytes.fromhex(self.pipeline.schema)
+        self.allowance = (len(waiting.rows) + len(state.rows)) / _MODELS_A_SECOND
         waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
         waiting.entries |= state.entries
         meta = {"open_alerts": state.open_alerts, "budget": state.budget, "counts": self.counts.to_bytes()}
@@ -391,6 +398,7 @@ class Worker(threading.Thread):
                 if self._pause(delay):
                     raise
                 delay = min(2 * delay, 10.0)
+        self.allowance = 0.0
         if self._keeper is not None:
             self._keeper.stored()
         if delay > 0.5:

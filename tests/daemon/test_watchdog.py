@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,6 @@ def test_a_pipeline_that_hangs_ends_the_daemon_and_says_where(tmp_path: Path, ma
         assert said["pipeline"] == "p"
         assert said["stack"][-1].endswith(" _hang")
         assert manager.heard() == []
-    (tmp_path / "freeze").unlink()
-    with Process(tmp_path) as again:
-        again.wait_for("state_loaded")
-        again.wait_for("ready")
 
 
 def test_the_manager_is_told_of_reload_and_end(tmp_path: Path, manager: Manager) -> None:
@@ -117,6 +114,24 @@ def test_waiting_is_not_hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         daemon.wait_for("stored_again")
         daemon.daemon._watchdog.limit = 60.0
     assert not ended
+
+
+@dataclass(eq=False)
+class Busy:
+    """Of a worker, what is watched."""
+
+    working: bool = True
+    turns: int = 1
+    allowance: float = 0.0
+
+
+def test_a_large_state_may_take_its_time() -> None:
+    """A turn is given as long as its models take, and is watched after that."""
+    worker = Busy()
+    watching = watchdog.Watchdog(lambda: [worker], 1.0)  # type: ignore[list-item]
+    assert [watching._look(1.0)[worker] for _ in range(3)] == [0.0, 1.0, 2.0]
+    worker.turns, worker.allowance = 2, 2.0
+    assert [watching._look(1.0)[worker] for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
 
 
 @needs_mosquitto
