@@ -11,6 +11,7 @@ from typing import Any
 
 import connectors.sinks
 import connectors.sources
+from detector.arrival import Arrival
 from detector.assembled import read_classes
 from detector.config.models import Config
 from detector.contracts import Sink, Source
@@ -38,7 +39,7 @@ class Prepared:
     state : Path
         The state directory.
     clock : callable
-        Returns unix seconds; stands for the time of arrival.
+        Returns unix seconds; the time of arrival goes by it.
     alone : callable
         Tells whether it is the only pipeline of the daemon.
 
@@ -55,10 +56,10 @@ class Prepared:
         self.pipeline = pipeline = Pipeline(name, settings)
         if settings.detector.classes:
             pipeline.classes = read_classes(settings.detector.classes, pipeline.vector.names)
-        self._config, self._state, self._clock = config, state, clock
+        self._config, self._state, self._clock = config, state, Arrival(clock)
         self._history = history_of(config, name)
         metric = settings.detector.metric is not None
-        self._keeper = Keeper(pipeline, Models.of(state, name), clock) if metric else None
+        self._keeper = Keeper(pipeline, Models.of(state, name), self._clock) if metric else None
         self._feedback = Feedback(state / LABELS, alone)
         self._sources = {source: self._source(source) for source in settings.sources}
         self._sinks = {sink: self._sink(sink) for sink in settings.outputs}

@@ -67,13 +67,13 @@ class Watchdog(threading.Thread):
         return min(limits, default=_IDLE_S)
 
     def _look(self, every: float) -> dict[Worker, float]:
-        """Return how long each worker has made no turn, by our own looks."""
+        """Return how long each worker has made no turn, by our own looks, beyond what it is allowed."""
         before, self._seen = self._seen, {}
         for worker in self._workers():
             if worker.working:
                 turns, idle = before.get(worker, (-1, 0.0))
                 self._seen[worker] = (worker.turns, idle + every if worker.turns == turns else 0.0)
-        return {worker: idle for worker, (_, idle) in self._seen.items()}
+        return {worker: max(idle - worker.allowance, 0.0) for worker, (_, idle) in self._seen.items()}
 
 
 def _end(stalled: Sequence[Worker]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +17,7 @@ import numpy as np
 import structlog
 
 from detector import codec
+from detector.arrival import Arrival
 from detector.contracts import Alert, Batch, Floats, Source
 from detector.counts import Counts
 from detector.courier import Courier
@@ -32,6 +33,7 @@ from detector.pipeline import Pipeline
 from detector.progress import Progress
 from detector.refused import Refused
 from detector.result import Result
+from detector.row import CLOCK
 from detector.shelf import Shelf
 from detector.store import Saved, Store
 from detector.tally import Tally
@@ -45,6 +47,8 @@ _COMMIT_WITHIN_S = 0.05
 _LOOK_S = 0.2
 _AWAY_S = 5.0
 """A longer time between two looks for silent keys was our own: a full disk, a sleeping machine."""
+_MODELS_A_SECOND = 1_000
+"""That even a slow disk takes."""
 _DELIVER_S, _GIVE_UP_S = 5.0, 1.0
 """At the end, for alerts still to deliver, and for sinks to let go."""
 
@@ -76,8 +80,8 @@ class Worker(threading.Thread):
         Not started yet.
     refused : Refused
         Counts what could not be used.
-    clock : callable
-        Returns unix seconds; the one that sources note arrivals by.
+    clock : Arrival
+        The one that sources note arrivals by.
     history : History, optional
         Learned first if there is no saved model.
     keeper : Keeper, optional
@@ -89,6 +93,8 @@ class Worker(threading.Thread):
     ----------
     turns : int
         Grows as long as it is alive, also while it waits for something: see `detector.watchdog`.
+    allowance : float
+        Seconds more that the turn under way may take: a million models are not stored in a moment.
     """
 
     def __init__(
@@ -98,7 +104,7 @@ class Worker(threading.Thread):
         store: Store,
         couriers: Sequence[Courier],
         refused: Refused,
-        clock: Callable[[], float] = time.time,
+        clock: Arrival,
         history: History | None = None,
         keeper: Keeper | None = None,
         feedback: Feedback | None = None,
@@ -107,7 +113,7 @@ class Worker(threading.Thread):
         self.pipeline = pipeline
         self.progress = Progress()
         self.counts = Counts()
-        self.turns = 0
+        self.turns, self.allowance = 0, 0.0
         self.ready = threading.Event()
         self.finite_ended = threading.Event()
         self.failure: BaseException | None = None
@@ -228,7 +234,9 @@ class Worker(threading.Thread):
                 remedy="features or distance changed: learning starts anew, sources go on where they were",
             )
         else:
+            self.allowance = len(saved.rows) / _MODELS_A_SECOND
             self._take_up(saved)
+            self.allowance = 0.0
             log.info("state_loaded", pipeline=pipeline.name, keys=self._store.models())
         self.counts = Counts.from_bytes(saved.meta.get("counts", b""))
         if self._keeper is not None:
@@ -251,6 +259,8 @@ class Worker(threading.Thread):
         in_force = archive.from_bytes(metric) if metric else None
         told, budget = saved.meta.get("open_alerts", b""), saved.meta.get("budget", b"")
         pipeline.restore(rows, told, budget=budget, entries=saved.entries, metric=in_force)
+        if pipeline.settings.record.time is None:  # the arrivals are the stream's time, which cannot go back
+            self._clock.go_on_from(max((float(row[CLOCK]) for row in rows.values()), default=-math.inf))
 
     def _listen(self) -> None:
         """Take the labels that have come, and another metric if one counts now; store what they changed."""
@@ -365,6 +375,7 @@ class Worker(threading.Thread):
         if not waiting.positions and not waiting.alerts and not always:
             return
         state, schema = self.pipeline.state(), bytes.fromhex(self.pipeline.schema)
+        self.allowance = (len(waiting.rows) + len(state.rows)) / _MODELS_A_SECOND
         waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
         waiting.entries |= state.entries
         meta = {"open_alerts": state.open_alerts, "budget": state.budget, "counts": self.counts.to_bytes()}
@@ -387,6 +398,7 @@ class Worker(threading.Thread):
                 if self._pause(delay):
                     raise
                 delay = min(2 * delay, 10.0)
+        self.allowance = 0.0
         if self._keeper is not None:
             self._keeper.stored()
         if delay > 0.5:

@@ -51,10 +51,10 @@ def lines(path: Path) -> list[str]:
 class Process:
     """``kyori run`` as a user starts it; what it says is read all the time."""
 
-    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, module: str = "detector.cli", **environ: str) -> None:
         self.started = time.monotonic()
         self.said: list[str] = []
-        command = [sys.executable, "-m", "detector.cli", "run", *arguments]
+        command = [sys.executable, "-m", module, "run", *arguments]
         home = str(Path(__file__).parents[2])
         self.process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -181,18 +181,17 @@ def test_commands_follow(tmp_path: Path, broker: Broker) -> None:
         daemon.wait_for("labelled")
 
 
-def test_the_log_follows(tmp_path: Path) -> None:
+def test_the_log_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr("detector.daemon.configure", lambda *how: told.append(how))
     config = plant(tmp_path, "p")
-    grow(tmp_path, "p", 0, 10)
-    with Process(tmp_path) as daemon:
-        daemon.wait_for("ready")
-        changed = json.loads(config.read_text()) | {"log": {"format": "json", "level": "error"}}
+    with Inside(config) as daemon:
+        reloaded(daemon)
+        assert not told
+        changed = json.loads(config.read_text()) | {"log": {"format": "human", "level": "error"}}
         config.write_text(json.dumps(changed))
-        daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_for("reloaded")
-        daemon.stop()
-        assert daemon.process.returncode == 0
-        assert not daemon.events("stopped")
+        assert reloaded(daemon)["kept"] == ["p"]
+        wait_until(lambda: told == [("error", "human")])
 
 
 def answers(daemon: Process) -> int:

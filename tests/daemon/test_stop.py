@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import threading
@@ -9,12 +10,16 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.brokers import Broker, free_port, needs_mosquitto, wait_until
 from tests.daemon.process import Daemon, last_record, payloads, records, saved_row, without_crash, write_csv
 from tests.daemon.running import ALERTS, Inside, Process, lines, write_config
 
-STOPS = 3
+FULL = bool(os.environ.get("KYORI_FULL"))
+STOPS = {"file": 70 if FULL else 3, "mqtt": 30 if FULL else 3}
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
 
 
 def sensors(url: str) -> dict[str, object]:
@@ -26,10 +31,10 @@ def broken_sink(port: int) -> dict[str, object]:
     return {"type": "mqtt", "url": f"mqtt://127.0.0.1:{port}", "client_id": "kyori-out"}
 
 
-def stop_at_random(folder: Path, seed: int) -> list[int]:
-    """Start and stop the daemon some times; return how many records each run has scored."""
+def stop_at_random(folder: Path, times: int, seed: int) -> list[int]:
+    """Start and stop the daemon so many times; return how many records each run has scored."""
     chance, scored = random.Random(seed), []
-    for _ in range(STOPS):
+    for _ in range(times):
         with Process(folder) as daemon:
             daemon.wait_for("ready")
             time.sleep(chance.uniform(0, 0.25))  # the time itself is what is tested here
@@ -40,10 +45,10 @@ def stop_at_random(folder: Path, seed: int) -> list[int]:
 
 
 def test_stopped_over_a_file_it_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    X = records(200_000)
+    X = records(1_000_000 if FULL else 200_000)
     write_csv(tmp_path / "in.csv", X)
     write_config(tmp_path, {"in": {"type": "file", "paths": ["in.csv"]}})
-    scored = stop_at_random(tmp_path, 1)
+    scored = stop_at_random(tmp_path, STOPS["file"], 1)
     with Process(tmp_path, "--once") as last:
         assert last.finish() == 0
         scored.append(last.events("stopped")[0]["records"])
@@ -56,13 +61,13 @@ def test_stopped_over_a_file_it_goes_on_bit_for_bit(tmp_path: Path) -> None:
 
 @needs_mosquitto
 def test_stopped_over_mqtt_it_goes_on_bit_for_bit(tmp_path: Path, broker: Broker) -> None:
-    X = records(20_000)
+    X = records(60_000 if FULL else 20_000)
     config = write_config(tmp_path, {"in": sensors(broker.url)})
     with Inside(config) as first:  # makes the session that the broker keeps for us
         wait_until(lambda: first.daemon.workers["p"].connected)
     publisher = threading.Thread(target=broker.publish, args=("plant/sensors", *payloads(X)))
     publisher.start()
-    stop_at_random(tmp_path, 2)
+    stop_at_random(tmp_path, STOPS["mqtt"], 2)
     publisher.join()
     with Inside(config):
         wait_until(lambda: last_record(tmp_path / "state") == len(X), 60)

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from numba.core.caching import _CacheLocator
 
-FOLDER = Path("/mnt")
-"""Where it finds its folder."""
+FOLDER, CODE = Path("/mnt"), Path("/srv")
+"""Where it finds its folder, and this tree, which may lie where nobody else may look."""
+ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 _SCRIPT = """
 set -e
 mount --make-rprivate /
 mount --bind "$1" /mnt
+mount --bind "$4" /srv
 if [ "$2" ]; then  # the interpreter lies where nobody else may look
   mkdir /mnt/python
   mount --bind "$3" /mnt/python
@@ -34,7 +36,7 @@ for folder in / /tmp /var/tmp; do
   if touch "$folder/probe" 2>/dev/null; then echo "$folder is writable" >&2; exit 99; fi
 done
 cd /mnt
-shift 3
+shift 4
 exec "$@"
 """
 _NO_RIGHTS = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
@@ -46,8 +48,9 @@ def unprivileged(folder: Path) -> list[str]:
     user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if root else []
     blocked = _blocked(Path(sys.base_prefix)) if root else ""
     space = ["unshare", "--mount"] if root else ["unshare", "--mount", "--map-root-user"]
-    prepared = ["sh", "-c", _SCRIPT, "sh", str(folder), blocked, sys.base_prefix]
-    return [*space, *prepared, *_NO_RIGHTS, *user, "env", "-u", "HOME", f"NUMBA_CACHE_DIR={FOLDER}/cache"]
+    prepared = ["sh", "-c", _SCRIPT, "sh", str(folder), blocked, sys.base_prefix, str(ROOT)]
+    environ = ["env", "-u", "HOME", f"NUMBA_CACHE_DIR={FOLDER}/cache", f"PYTHONPATH={CODE}"]
+    return [*space, *prepared, *_NO_RIGHTS, *user, *environ]
 
 
 def why_not(folder: Path) -> str:
@@ -61,9 +64,8 @@ def why_not(folder: Path) -> str:
 
 def hand_over(folder: Path) -> None:
     """Make all of a folder nobody's own, and put compiled kernels in it, to spare the time."""
-    package = Path(__file__).parents[2] / "detector"
-    for file in package.rglob("__pycache__/*.nb[ic]"):
-        source = file.parent.parent / f"{file.name.split('.')[0]}.py"
+    for file in (ROOT / "detector").rglob("__pycache__/*.nb[ic]"):
+        source = CODE / file.parent.parent.relative_to(ROOT) / f"{file.name.split('.')[0]}.py"
         place = folder / "cache" / _CacheLocator.get_suitable_cache_subpath(str(source))
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, place)
