@@ -80,7 +80,7 @@ def streams(gaps: bool = True) -> Iterator[Matrix]:
     """Random sizes, offsets, units and correlations; faults, and gaps but in the first record."""
     for seed in range(STREAMS):
         rng = np.random.default_rng(seed)
-        n, d = int(rng.integers(20, 260)), int(rng.integers(1, 6))
+        n, d = int(rng.integers(20, 120)), int(rng.integers(1, 6))
         X = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) * 10.0 ** rng.uniform(-3, 3, d)
         X += rng.choice([0.0, 1.0, 1e6, -1e9]) * rng.normal(size=d)
         X[rng.random(n) < 0.02] *= 3.0

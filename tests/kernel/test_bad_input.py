@@ -185,13 +185,16 @@ DESIGNS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("shrink", ["auto", "off"])
 @pytest.mark.parametrize("shape", [(200, 1), (200, 5), (40, 60), (300, 12)], ids=str)
 @pytest.mark.parametrize("spoil", DESIGNS)
-def test_degenerate_designs(spoil: Callable[[np.ndarray], None], shape: tuple[int, int]) -> None:
+def test_degenerate_designs(
+    spoil: Callable[[np.ndarray], None], shape: tuple[int, int], shrink: str
+) -> None:
     """13 designs in 4 shapes, d > n among them: none negative, none non-finite, growing along a ray."""
     X = np.random.default_rng(1).normal(size=shape)
     spoil(X)
-    one = One(shape[1], learn_from="all", warmup=5)
+    one = One(shape[1], learn_from="all", warmup=5, covariance={"shrink": shrink})
     assert_scores(one.run(X).score)
     assert_sound(one)
     direction = np.random.default_rng(2).normal(size=shape[1])
