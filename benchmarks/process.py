@@ -165,18 +165,29 @@ def _children_cpu() -> float:
 
 def seen(config: Path) -> int:
     """Return how many records a running daemon has committed, over all models."""
-    database, width = _state(config)
-    if not database.exists():
-        return 0
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        try:
-            values = connection.execute("SELECT value FROM entry WHERE kind = 'row'").fetchall()
-        except sqlite3.OperationalError:
-            return 0
+    _, width = _state(config)
+    values = _committed(config, "SELECT value FROM entry WHERE kind = 'row'")
     rows = [
         np.frombuffer(value[-_CHECKSUM_BYTES - 8 * width : -_CHECKSUM_BYTES], "<f8") for (value,) in values
     ]
     return int(sum(one[row.SEEN] for one in rows))
+
+
+def remembered(config: Path) -> int:
+    """Return how many alerts a running daemon could be given a label of."""
+    return sum(count for (count,) in _committed(config, "SELECT COUNT(*) FROM entry WHERE kind = 'vector'"))
+
+
+def _committed(config: Path, query: str) -> list[tuple[Any, ...]]:
+    """Return what a query of a running daemon's state finds; nothing before there is one."""
+    database, _ = _state(config)
+    if not database.exists():
+        return []
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        try:
+            return connection.execute(query).fetchall()
+        except sqlite3.OperationalError:
+            return []
 
 
 @functools.cache

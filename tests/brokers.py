@@ -62,7 +62,7 @@ class Broker:
         assert MOSQUITTO is not None
         self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._conf)], stderr=subprocess.DEVNULL)
         atexit.register(self.kill)  # should a test fail before it does
-        wait_until(self._answers)
+        wait_until(self._answers, 60)
         return self
 
     def stop(self) -> None:

@@ -22,6 +22,7 @@ KNOWN = 3.0  # a column counts from this many learned values on
 LEARNABLE = 1e110  # beyond this a value is scored but never learned: its square has to fit the sums
 LARGEST_SQUARE = 1e300
 LARGEST_PRECISION = 1e60
+RESOLVED = 1e-15
 
 
 @borrow()
@@ -127,10 +128,18 @@ def update_factor(row, v, d, at, lam, b):  # type: ignore[no-untyped-def]
 
 @borrow()
 def factorise(row, d, at):  # type: ignore[no-untyped-def]
-    """Turn the packed scatter at `at` into its factor, in place."""
+    """Turn the packed scatter at `at` into its factor, in place.
+
+    What is left of a column's scatter given those before it is never less than float64 can resolve: else
+    rounding makes it 0 or less where columns depend on each other, and L a quotient of rounding errors.
+    """
     for j in range(d):
         cj = at + column(j, d)
-        dj = max(row[cj], 1.0 / LARGEST_PRECISION)
+        whole = row[cj]
+        for k in range(j):
+            ck = at + column(k, d)
+            whole += row[ck + j - k] * row[ck + j - k] / row[ck]
+        dj = max(row[cj], RESOLVED * whole, 1.0 / LARGEST_PRECISION)
         row[cj] = 1.0 / dj
         for r in range(j + 1, d):
             l_rj = row[cj + r - j] / dj

@@ -166,18 +166,35 @@ def mixed_units(X: np.ndarray) -> None:
     X *= np.logspace(-100, 100, X.shape[1])
 
 
+def huge_to_tiny_units(X: np.ndarray) -> None:
+    X *= np.logspace(-300, 150, X.shape[1])
+
+
+def subnormal(X: np.ndarray) -> None:
+    X *= 1e-310
+
+
+def condition_1e12(X: np.ndarray) -> None:
+    d = X.shape[1]
+    X[:] = X * np.logspace(0, -6, d) @ np.linalg.qr(np.random.default_rng(3).normal(size=(d, d)))[0]
+
+
 DESIGNS = [
     constant, all_constant, all_zero, twins, collinear, rank_one, two_values, huge_offset, tiny, mixed_units,
+    huge_to_tiny_units, subnormal, condition_1e12,
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("shrink", ["auto", "off"])
 @pytest.mark.parametrize("shape", [(200, 1), (200, 5), (40, 60), (300, 12)], ids=str)
 @pytest.mark.parametrize("spoil", DESIGNS)
-def test_degenerate_designs(spoil: Callable[[np.ndarray], None], shape: tuple[int, int]) -> None:
-    """10 designs in 4 shapes, d > n among them: none negative, none non-finite, growing along a ray."""
+def test_degenerate_designs(
+    spoil: Callable[[np.ndarray], None], shape: tuple[int, int], shrink: str
+) -> None:
+    """13 designs in 4 shapes, d > n among them: none negative, none non-finite, growing along a ray."""
     X = np.random.default_rng(1).normal(size=shape)
     spoil(X)
-    one = One(shape[1], learn_from="all", warmup=5)
+    one = One(shape[1], learn_from="all", warmup=5, covariance={"shrink": shrink})
     assert_scores(one.run(X).score)
     assert_sound(one)
     direction = np.random.default_rng(2).normal(size=shape[1])
