@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 from detector.ledger import Ledger
@@ -15,17 +16,15 @@ def tallied(state: Path, pipeline: str = "p") -> tuple[dict[str, Tally], list[in
     """Return what became of the alerts, by output, and the numbers of those in the outbox."""
     ledger = Ledger.open(state / f"{pipeline}.db")
     try:
-        found = ledger.contents()
+        (last,) = _SEQ.unpack(ledger.get("store", b"last") or bytes(8))
+        cursors = {sink: _SEQ.unpack(value[:8])[0] for sink, value in ledger.scan("sink")}
+        stored = dict(ledger.scan("tally"))
+        outbox = [_SEQ.unpack(name)[0] for name, _ in ledger.scan("alert")]
     finally:
         ledger.close()
-    (last,) = _SEQ.unpack(found["store"][b"last"])
-    cursors = {sink: _SEQ.unpack(value[:8])[0] for sink, value in found.get("sink", {}).items()}
-    tallies = {
-        sink.decode(): Tally.from_bytes(value, last, cursors[sink])
-        for sink, value in found.get("tally", {}).items()
-    }
-    assert len(tallies) == len(cursors), "an output without a tally"
-    return tallies, sorted(_SEQ.unpack(name)[0] for name in found.get("alert", {}))
+    assert stored.keys() == cursors.keys(), "an output without a tally"
+    tallies = {sink.decode(): Tally.from_bytes(value, last, cursors[sink]) for sink, value in stored.items()}
+    return tallies, outbox
 
 
 def assert_alerts_conserved(state: Path, pipeline: str = "p") -> dict[str, Tally]:
@@ -35,5 +34,5 @@ def assert_alerts_conserved(state: Path, pipeline: str = "p") -> dict[str, Tally
         accounted = tally.delivered + tally.grouped + tally.dropped + tally.waiting
         assert tally.made == accounted, (sink, tally)
     assert len(outbox) == max((tally.waiting for tally in tallies.values()), default=0)
-    assert outbox == [*range(outbox[0], outbox[0] + len(outbox))] if outbox else True
+    assert all(after == before + 1 for before, after in pairwise(outbox))
     return tallies
