@@ -17,7 +17,7 @@ from tests.docs.test_mosquitto import broker_as_told
 
 FULL = bool(os.environ.get("KYORI_FULL"))
 KILLS = 20 if FULL else 2
-OFFLINE = 5_000 if FULL else 1_200
+OFFLINE = 5_000 if FULL else 1_050
 KEPT = 1_000
 """Messages that a Mosquitto keeps for a client that is away, unless told otherwise."""
 COUNTED = {"record": {"time": "time", "features": ["a"], "sequence": "n"}}
