@@ -54,7 +54,7 @@ def test_each_lost_session_is_told_once_with_its_span(tmp_path: Path) -> None:
             daemon.wait_records(10 * (kill + 1))
             broker.kill()
             broker.start()
-            wait_until(lambda upto=kill + 1: len(told(tmp_path)) == upto, 60)  # type: ignore[misc]
+            wait_until(lambda upto=kill + 1: len(told(tmp_path)) == upto, 30)  # type: ignore[misc]
             online(daemon)
     with Inside(config) as daemon:
         online(daemon)
