@@ -257,14 +257,15 @@ class Pipeline:
         slots = np.full(len(batch), -1, np.int64)
         slots[usable] = self.pool.slots(batch.key[usable])
         rejected = self._rejected(batch, missing, slots)
-        used = np.flatnonzero(slots >= 0)
+        scored, senders = slots >= 0, self.watch.senders(self.pool, batch.key, slots)
+        used = np.flatnonzero(scored)
         X, slots, rows = np.ascontiguousarray(X[used]), slots[used], self.pool.rows
 
         skew = self.settings.record.time.max_skew if self.settings.record.time else np.inf
         now = clock.advance(rows, slots, batch.time[used], batch.arrival, skew)
         record = _numbers(slots, rows[:, row.SEEN])
         told = [(0, notices.lost(self.name, self.model_id, gap)) for gap in batch.gaps]
-        told += self.watch.sequence(self.pool, batch, used, now, record)
+        told += self.watch.sequence(self.pool, batch, senders, scored, now, record)
         told += self.watch.records(self.pool, slots, batch.time[used], batch.arrival, record)
         told += self.watch.values(self.pool, slots, X, now, record)
         self.vector.carry(X, rows, slots, self._extra)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.alerts import notices, sequence, stale
 from detector.alerts.notices import Subject
 from detector.alerts.stuck import Stuck
-from detector.contracts import Alert, Batch, Floats
+from detector.contracts import Alert, Batch, Floats, Objects
 from detector.reference.pool import Pool
 from detector.row import SEEN
 from detector.settings import Record
@@ -123,29 +123,43 @@ class Watch:
                 told += self._back(end, key, came, record)
         return sorted(told, key=lambda one: (one[0], one[1].status != "open", one[1].key))
 
+    def senders(self, pool: Pool, keys: Objects, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the model of each record, also of refused ones (slot -1) if their key has one.
+
+        To be asked before any row is looked at: rows may have to be fetched.
+        """
+        if self._counted is None:
+            return slots
+        known = slots >= 0
+        known[~known] = [key in pool for key in keys[~known]]
+        senders = slots.copy()
+        senders[known] = pool.slots(keys[known])
+        return senders
+
     def sequence(
-        self, pool: Pool, batch: Batch, used: NDArray[np.int64], clock: Floats, record: Floats
+        self,
+        pool: Pool,
+        batch: Batch,
+        senders: NDArray[np.int64],
+        used: NDArray[np.bool_],
+        clock: Floats,
+        record: Floats,
     ) -> Told:
         """Tell of records that are missing by the numbers of those that came.
 
         Parameters
         ----------
         batch : Batch
-            Also with the records that were refused: they came.
-        used : ndarray of shape (n,)
-            The others.
-        clock, record : ndarray of shape (n,)
-            The stream's time and number of each.
+            Of n records, also with those that were refused: they came.
+        senders, used : ndarray of shape (n,)
+            What `senders` returned, and which records are not refused.
+        clock, record : ndarray of shape (n_used,)
+            The stream's time and number of these.
         """
         if self._counted is None:
             return []
-        scored = np.zeros(len(batch), np.bool_)
-        scored[used] = True
-        slots = np.full(len(batch), -1, np.int64)
-        known = np.fromiter((key in pool for key in batch.key), np.bool_, len(batch))
-        slots[known] = pool.slots(batch.key[known])
         memory = pool.rows[:, self._counted_at : self._counted_at + sequence.WIDTH]
-        jumps = sequence.jumps(memory, slots, batch.columns[self._counted], scored, clock)
+        jumps = sequence.jumps(memory, senders, batch.columns[self._counted], used, clock)
         return [
             (
                 jump.i,

@@ -10,7 +10,10 @@ import pytest
 
 from detector.alerts.budget import Budget
 from detector.contracts import Alert
+from detector.pipeline import Pipeline
+from tests.checks import invariance
 from tests.store.samples import make_alert
+from tests.streams import FEATURES, messy, pipeline
 
 START = 1.7e9 - 1.7e9 % 60
 
@@ -77,6 +80,17 @@ def test_a_restart_in_the_middle_of_a_minute_changes_nothing(offset: int) -> Non
     assert early + second.spend([(i - offset, a) for i, a in told[offset:]], clock[offset:]) == whole
     assert any(alert.kind == "summary" for alert in whole)
     assert len({(alert.id, alert.status, alert.record) for alert in whole}) == len(whole)
+
+
+def test_however_the_stream_is_cut_or_restarted_the_same_is_told() -> None:
+    def make() -> Pipeline:
+        alert = {"open_after": "2 of 3", "close_after": 3, "repeat_every": "20s", "max_per_minute": 1}
+        return pipeline(FEATURES, alert, "time", warmup=40, threshold={"value": "1 %"})
+
+    alerts = make().process(messy()).alerts
+    assert {alert.kind for alert in alerts} == {"distance", "summary"}
+    invariance.check_batches_do_not_matter(make, messy(), (1, 7))
+    invariance.check_restart_does_not_matter(make, messy(), [230, 237, 290, 301, 380])
 
 
 def test_a_minute_that_the_stream_stands_in_is_ended_by_the_time_of_arrival() -> None:

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from detector.alerts.sequence import WIDTH, jumps
+from detector.pipeline import Pipeline
+from tests.checks import invariance
+from tests.streams import FEATURES, batch, pipeline
 
 NaN = math.nan
 
@@ -50,6 +53,26 @@ def test_a_jump_forward_is_a_gap_and_going_back_is_none(
 def test_a_refused_record_is_not_missing(cut: int) -> None:
     assert missing([1, 2, 3, 4, 5], frozenset({2, 3}), cut) == []
     assert missing([1, 2, 3, 9], frozenset({2}), cut) == [5]
+
+
+def test_in_a_pipeline_each_gap_is_an_alert_however_the_stream_is_cut() -> None:
+    chance = np.random.default_rng(0)
+    rows, keys = 400, np.array(["a", "b"], object)
+    numbers = np.cumsum(chance.choice([1.0, 1.0, 1.0, 3.0, -2.0], rows))
+    X = np.column_stack([20 + chance.normal(size=(rows, len(FEATURES))), numbers])
+    X[chance.random(rows) < 0.1, : len(FEATURES)] = NaN
+    names = (*FEATURES, "n")
+    stream = batch(X, 1.7e9 + np.arange(rows), chance.choice(keys, rows), names)
+
+    def make() -> Pipeline:
+        return pipeline(FEATURES, None, "time", sequence="n", warmup=40)
+
+    gaps = [alert for alert in make().process(stream).alerts if alert.kind == "gap"]
+    assert len(gaps) > 50
+    assert "missing before number" in gaps[0].message
+    assert all(gap.status == "closed" and gap.records >= 1 and gap.opened < gap.time for gap in gaps)
+    invariance.check_batches_do_not_matter(make, stream)
+    invariance.check_restart_does_not_matter(make, stream, [1, 100, 237])
 
 
 def test_keys_count_for_themselves() -> None:

@@ -1,4 +1,4 @@
-"""Every test of a daemon ends with the conservation law, whatever became of the daemon."""
+"""Every test of a daemon ends with the laws of conservation, whatever became of the daemon."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from detector.errors import StateError
 from tests.daemon.conserved import assert_conserved
+from tests.daemon.conserved_alerts import assert_alerts_conserved
 
 
 @pytest.fixture(autouse=True)
@@ -18,5 +19,6 @@ def conserved(tmp_path: Path) -> Iterator[None]:
     for file in sorted(tmp_path.rglob("*.db")):
         try:
             assert_conserved(file.parent, file.stem)
+            assert_alerts_conserved(file.parent, file.stem)
         except StateError:
             continue
