@@ -59,7 +59,7 @@ KEYS = (
     *("lock", "labels.jsonl", "a\u0301", "\u00e1", "CON", "con", " x", "\u202ex"),
 )
 _WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND")
-_CALL = re.compile(r"^\d+ +(\w+)\((.*)\) = (\d+)")
+_CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += \d+")
 _PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
