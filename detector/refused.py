@@ -93,13 +93,18 @@ class Refused:
             self._lost(len(lines), error.strerror or str(error))
 
     def _append(self, path: Path, lines: Sequence[str]) -> None:
-        with path.open("a+b", buffering=0) as file:
+        # O_NOFOLLOW: nobody can lead the records elsewhere by a link.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        file = os.open(path, flags, 0o640)
+        try:
             fcntl.flock(file, fcntl.LOCK_EX)  # all pipelines write to the same one
-            size = os.fstat(file.fileno()).st_size
+            size = os.fstat(file).st_size
             if size >= _MOST_BYTES:
                 self._lost(len(lines), f"it has {size} bytes and grows no more; move it away")
                 return
-            durable.append(file.fileno(), "".join(lines).encode())
+            durable.append(file, "".join(lines).encode())
+        finally:
+            os.close(file)
         if not size:
             durable.sync_folder(path.parent)
 

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests.brokers import HINT, MOSQUITTO, broker
 
 __all__ = ["broker"]
+
+settings.register_profile("kyori", deadline=None)  # a loaded machine is no fault of ours
+settings.load_profile("kyori")
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,9 @@ class Tls(Options):
     cert: Path | None = Field(
         default=None, description="PEM file of our own certificate, if the broker wants one"
     )
-    key: Path | None = Field(default=None, description="PEM file of our certificate's key")
+    key: Path | None = Field(
+        default=None, description="PEM file of our certificate's key, not encrypted, and closed to others"
+    )
 
     @model_validator(mode="after")
     def _pair(self) -> Tls:

@@ -12,6 +12,7 @@ from importlib import import_module
 
 import typer
 
+from detector.cli.say import say
 from detector.errors import ConfigError, KyoriError, StateInUse
 
 _VERBS = (
@@ -48,7 +49,7 @@ for _group in _GROUPS:
 def main() -> None:
     """Run the command line and exit; the console script ``kyori``."""
     if sys.platform == "win32":
-        typer.echo("kyori does not run on Windows; use Linux, also inside WSL or a container", err=True)
+        say("kyori does not run on Windows; use Linux, also inside WSL or a container", err=True)
         sys.exit(1)
     code = _run()
     try:
@@ -69,9 +70,9 @@ def _run() -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except ConfigError as error:
-        typer.echo(str(error), err=True)
+        say(str(error), err=True)
         return _BAD_CONFIG
     except KyoriError as error:
-        typer.echo(f"kyori: {error}", err=True)
+        say(f"kyori: {error}", err=True)
         return _STATE_IN_USE if isinstance(error, StateInUse) else 1
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
@@ -71,15 +72,13 @@ def backtest(
         _write(plot, draw(trace, f"{source} by {config}: score, threshold and alerts"))
     result = outcome(trace)
     if as_json:
-        typer.echo(json.dumps(_plain(trace, result, cells, len(history)), indent=2))
+        say(json.dumps(_plain(trace, result, cells, len(history)), indent=2))
         return
-    typer.echo(_alerts(trace) + "\n")
-    typer.echo(_summary(trace, result) + "\n")
-    typer.echo(_grid(cells, labelled=trace.truth is not None))
+    say(_alerts(trace) + "\n")
+    say(_summary(trace, result) + "\n")
+    say(_grid(cells, labelled=trace.truth is not None))
     if costs is not None:
-        typer.echo(
-            "\nthe cheapest was chosen by looking at this very history: expect it to cost more on the next"
-        )
+        say("\nthe cheapest was chosen by looking at this very history: expect it to cost more on the next")
 
 
 def _costs(labels: str | None, missed: float | None, false: float | None) -> Costs | None:

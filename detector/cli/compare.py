@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 
 if TYPE_CHECKING:
     from detector.study.compare import Row
@@ -57,12 +58,12 @@ def compare(
         rows = study.compare(history, advance)
     said = choosing.advice(rows, profile(history), history)
     if as_json:
-        typer.echo(json.dumps(_plain(rows, said, len(history)), indent=2))
+        say(json.dumps(_plain(rows, said, len(history)), indent=2))
         return
-    typer.echo(f"{len(history)} records; alerts are {_unit(rows)}\n")
-    typer.echo(_table(rows, labelled=history.truth is not None) + "\n")
+    say(f"{len(history)} records; alerts are {_unit(rows)}\n")
+    say(_table(rows, labelled=history.truth is not None) + "\n")
     for line in said:
-        typer.echo(f"- {line}")
+        say(f"- {line}")
 
 
 def _unit(rows: list[Row]) -> str:

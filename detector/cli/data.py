@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.cli.say import say
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def tutorial(
     labels = y.tolist()
     text = _json_lines(X, labels) if output and output.suffix.lower() in _LINES else _csv(X, labels)
     if output is None:
-        typer.echo(text, nl=False)
+        say(text, nl=False)
         return
     try:
         output.write_text(text, encoding="utf-8")

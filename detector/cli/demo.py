@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from detector.cli.say import say
+
 EXAMPLES = """\
   kyori demo
   kyori demo --for 20s
@@ -43,7 +45,7 @@ def demo(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--for") from None
     if sys.stderr.isatty():
-        typer.echo("starting (the first start compiles the kernel, which takes about a minute) ...", err=True)
+        say("starting (the first start compiles the kernel, which takes about a minute) ...", err=True)
     from detector.demo import run  # noqa: PLC0415
 
     outcome = run.run(
@@ -61,6 +63,6 @@ def demo(
             "metric_decides": bool(outcome.metric.figures["promoted"]),
             "metric_figures": dict(outcome.metric.figures),
         }
-        typer.echo(json.dumps(line))
+        say(json.dumps(line))
         raise typer.Exit(0 if summary.found else 1)
     run.print_summary(outcome, keep=keep)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 
 if TYPE_CHECKING:
     from detector.contracts import Alert, Reason
@@ -57,10 +58,10 @@ def explain(
     with progress(2 * len(history), "replaying") as advance:
         alert, row = study.explain(history, record, of, advance)
     if as_json:
-        typer.echo(json.dumps(_plain(alert, row, timed=history.timed), indent=2, allow_nan=False))
+        say(json.dumps(_plain(alert, row, timed=history.timed), indent=2, allow_nan=False))
         return
-    typer.echo(_head(alert, row, timed=history.timed) + "\n")
-    typer.echo(_table(alert.reasons))
+    say(_head(alert, row, timed=history.timed) + "\n")
+    say(_table(alert.reasons))
 
 
 def _head(alert: Alert, row: int, *, timed: bool) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 
 if TYPE_CHECKING:
     from detector.study.features import Profile
@@ -56,13 +57,13 @@ def features(
     found = study.profile(history)
     said = study.advice(found)
     if as_json:
-        typer.echo(json.dumps(_plain(found, said, len(history)), indent=2))
+        say(json.dumps(_plain(found, said, len(history)), indent=2))
         return
-    typer.echo(f"{len(history)} records, {len(found.columns)} columns\n")
-    typer.echo(_table(found))
-    typer.echo(_common(found))
+    say(f"{len(history)} records, {len(found.columns)} columns\n")
+    say(_table(found))
+    say(_common(found))
     for line in said:
-        typer.echo(f"- {line}")
+        say(f"- {line}")
 
 
 def _table(found: Profile) -> str:

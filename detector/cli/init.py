@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli import sample
+from detector.cli.say import say
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def init(
         alerts=_place(alerts, "alerts.jsonl", survey),
     )
     if output is None:
-        typer.echo(text, nl=False)
+        say(text, nl=False)
         return
     try:
         with output.open("x", encoding="utf-8") as new:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detector.cli.say import say
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
@@ -100,13 +101,13 @@ def _give(
     path = config.state_dir / FILE
     append(path, given)
     if as_json:
-        typer.echo(json.dumps({"file": str(path), **json.loads(given.to_json())}))
+        say(json.dumps({"file": str(path), **json.loads(given.to_json())}))
         return
     what, effect = _MEANS[verdict]
     kind = f", class {name}" if name else ""
-    typer.echo(f"alert {known.id} of {known.pipeline}: {what}{kind}; written to {path}")
-    typer.echo(f"from the next record on {effect}; the metric takes it up at its next training")
-    typer.echo("(a daemon that does not run takes it up when it is started)")
+    say(f"alert {known.id} of {known.pipeline}: {what}{kind}; written to {path}")
+    say(f"from the next record on {effect}; the metric takes it up at its next training")
+    say("(a daemon that does not run takes it up when it is started)")
 
 
 def _found(config: Config, alert: str, pipelines: list[str]) -> Known:
@@ -139,16 +140,16 @@ def _print_all(config: Config, pipeline: str | None, *, as_json: bool) -> None:
         some, problems, new = follower.read(position)
         labels += [one for one in some if pipeline in (None, one.pipeline)]
         for problem in problems:
-            typer.echo(problem, err=True)
+            say(problem, err=True)
         if new == position:
             break
         position = new
     if as_json:
         for one in labels:
-            typer.echo(one.to_json())
+            say(one.to_json())
         return
     if not labels:
-        typer.echo(f"no label in {follower.path}")
+        say(f"no label in {follower.path}")
         return
     rows = [
         [
@@ -158,4 +159,4 @@ def _print_all(config: Config, pipeline: str | None, *, as_json: bool) -> None:
         for one in labels
     ]  # fmt: skip
     head, *rest = table(["given", "label", "class", "alert", "pipeline", "by"], rows).split("\n")
-    typer.echo("\n".join([bold(head), *rest]))
+    say("\n".join([bold(head), *rest]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 from detector.errors import MetricError
 
 if TYPE_CHECKING:
@@ -154,14 +155,14 @@ def _tell(outcome: Outcome, path: Path, complete: int, records: int, *, as_json:
             "metric": metric and learned.plain(Stored(metric)),
             "comparison": comparison and learned.plain_comparison(comparison),
         }
-        typer.echo(json.dumps(text.plain(told), indent=2))
+        say(json.dumps(text.plain(told), indent=2))
         return
     if complete < records:
-        typer.echo(f"{records - complete} of {records} records lack a value and were left out", err=True)
+        say(f"{records - complete} of {records} records lack a value and were left out", err=True)
     if comparison is not None:
-        typer.echo(learned.compared(comparison))
+        say(learned.compared(comparison))
     if metric is not None:
-        typer.echo(f"{path}: {metric.id}, rank {metric.rank} of {len(metric.features)}")
+        say(f"{path}: {metric.id}, rank {metric.rank} of {len(metric.features)}")
 
 
 @app.command(epilog=f"\b\nExamples:\n{SHOW}")
@@ -173,9 +174,9 @@ def show(file: _File, as_json: _Json = False) -> None:
 
     stored = files.read(file)
     if as_json:
-        typer.echo(json.dumps(plain(learned.plain(stored)), indent=2))
+        say(json.dumps(plain(learned.plain(stored)), indent=2))
     else:
-        typer.echo(learned.described(stored))
+        say(learned.described(stored))
 
 
 @app.command(epilog=f"\b\nExamples:\n{COMPARE}")
@@ -217,11 +218,11 @@ def compare(
         by, measured = _measured(metrics, load(Choice(source, config, pipeline, labels=labels)))
     if as_json:
         told = learned.difference(*metrics) | ({by: measured} if by else {})
-        typer.echo(json.dumps(plain({"id": [one.id for one in metrics], **told}), indent=2))
+        say(json.dumps(plain({"id": [one.id for one in metrics], **told}), indent=2))
         return
-    typer.echo(learned.differing(*metrics))
+    say(learned.differing(*metrics))
     for path, figure in zip((first, second), measured, strict=False):
-        typer.echo(f"{path}: {by.replace('_', ' ')} {figure:.3f} on {source}")
+        say(f"{path}: {by.replace('_', ' ')} {figure:.3f} on {source}")
 
 
 def _measured(metrics: list[Metric], found: Labelled) -> tuple[str, list[float]]:

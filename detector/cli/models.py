@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
@@ -41,12 +42,10 @@ def list_(config: _Config = _DEFAULT, pipeline: options.Pipeline = None, as_json
     index = models.index()
     if as_json:
         told = json.loads(index.to_bytes())
-        typer.echo(
-            json.dumps(plain({name: told[name] for name in ("active", "versions", "promotions")}), indent=2)
-        )
+        say(json.dumps(plain({name: told[name] for name in ("active", "versions", "promotions")}), indent=2))
         return
     if not index.versions:
-        typer.echo(f"no version yet in {models.directory}")
+        say(f"no version yet in {models.directory}")
         return
     promoted = {one.id: one.time for one in index.promotions}
     rows = [
@@ -59,7 +58,7 @@ def list_(config: _Config = _DEFAULT, pipeline: options.Pipeline = None, as_json
         for one in index.versions
     ]  # fmt: skip
     first, *rest = table(["version", "added", "", "parent", "figures"], rows).split("\n")
-    typer.echo("\n".join([bold(first), *rest]))
+    say("\n".join([bold(first), *rest]))
 
 
 @app.command(epilog=_examples("show mmc-0f3a", "show 0f3a --json"))
@@ -71,7 +70,7 @@ def show(
     from detector.study.text import plain  # noqa: PLC0415
 
     stored = _models(config, pipeline)[0].read(version)
-    typer.echo(json.dumps(plain(learned.plain(stored)), indent=2) if as_json else learned.described(stored))
+    say(json.dumps(plain(learned.plain(stored)), indent=2) if as_json else learned.described(stored))
 
 
 @app.command(epilog=_examples("diff 0f3a 77c0"))
@@ -89,9 +88,9 @@ def diff(
     models, _ = _models(config, pipeline)
     one, other = models.read(first).metric, models.read(second).metric
     if as_json:
-        typer.echo(json.dumps(plain({"id": [one.id, other.id], **learned.difference(one, other)}), indent=2))
+        say(json.dumps(plain({"id": [one.id, other.id], **learned.difference(one, other)}), indent=2))
     else:
-        typer.echo(learned.differing(one, other))
+        say(learned.differing(one, other))
 
 
 @app.command(epilog=_examples("promote 0f3a", "promote kissme --pipeline pumps"))
@@ -101,7 +100,7 @@ def promote(version: _Id, config: _Config = _DEFAULT, pipeline: options.Pipeline
 
     models, settings = _models(config, pipeline)
     models.read(version).metric.aligned(Vector(settings.record).names)  # it must fit before it counts
-    typer.echo(f"in force: {models.promote(version, time.time())}")
+    say(f"in force: {models.promote(version, time.time())}")
 
 
 @app.command(epilog=_examples("rollback"))
@@ -110,7 +109,7 @@ def rollback(config: _Config = _DEFAULT, pipeline: options.Pipeline = None) -> N
     models, settings = _models(config, pipeline)
     found = models.rollback()
     configured = settings.detector.metric.file if settings.detector.metric else ""
-    typer.echo(f"in force: {found or configured or 'none'}")
+    say(f"in force: {found or configured or 'none'}")
 
 
 @app.command(epilog=_examples("export 0f3a pumps.npz"))
@@ -121,7 +120,7 @@ def export(
     pipeline: options.Pipeline = None,
 ) -> None:
     """Copy a version into a file."""
-    typer.echo(f"{file}: {_models(config, pipeline)[0].export(version, file)}")
+    say(f"{file}: {_models(config, pipeline)[0].export(version, file)}")
 
 
 @app.command(
@@ -140,7 +139,7 @@ def import_(
 
     models, settings = _models(config, pipeline)
     files.read(file).metric.aligned(Vector(settings.record).names)
-    typer.echo(f"candidate: {models.import_(file, time.time()).id}")
+    say(f"candidate: {models.import_(file, time.time()).id}")
 
 
 def _models(config: Path, pipeline: str | None) -> tuple[Models, PipelineConfig]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def nearest(
         answer = _by_labels(source, labels, of, record, metric, features, time)
     if output is not None:
         files.write(output, stored.to_bytes(answer.classes, answer.confusion))
-    typer.echo(json.dumps(_plain(answer), indent=2) if as_json else _said(answer, one=record is not None))
+    say(json.dumps(_plain(answer), indent=2) if as_json else _said(answer, one=record is not None))
 
 
 def _by_saved(path: Path, of: str | None, record: int | None, time: str | None) -> _Answer:

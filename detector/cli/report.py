@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def report(
     except OSError as error:
         raise KyoriError(f"{path}: cannot be written: {error.strerror}") from None
     if as_json:
-        typer.echo(json.dumps(_plain(made, str(path)), indent=2))
+        say(json.dumps(_plain(made, str(path)), indent=2))
     else:
-        typer.echo(_said(made, str(path)))
+        say(_said(made, str(path)))
 
 
 def _stem(source: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import typer
+from detector.cli.say import say
 
 EXAMPLES = """\
   kyori schema > kyori.schema.json
@@ -20,4 +20,4 @@ def schema() -> None:
     from detector.registry import DISTANCES, command_options, sink_options, source_options  # noqa: PLC0415
 
     made = json_schema(source_options(), sink_options(), DISTANCES, command_options())
-    typer.echo(json.dumps(made, indent=2))
+    say(json.dumps(made, indent=2))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detector.cli.say import say
 from detector.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def validate(
             _print_json(config, error, {})
         raise
     if not as_json:
-        typer.echo(f"{config}: right ({_counted(checked)})")
+        say(f"{config}: right ({_counted(checked)})")
     connections = _tried(checked, quiet=as_json) if connect else {}
     if as_json:
         _print_json(config, None, connections)
@@ -83,7 +84,7 @@ def _tried(config: Config, quiet: bool) -> dict[str, str | None]:
             found[place] = probe(_PROBE_SECONDS)
             said = found[place] or "connected"
         if not quiet:
-            typer.echo(f"{place}: {said}", err=bool(found.get(place)))
+            say(f"{place}: {said}", err=bool(found.get(place)))
     return found
 
 
@@ -94,7 +95,7 @@ def _print_json(config: Path, error: ConfigError | None, connections: dict[str, 
         result["connections"] = {
             place: {"right": not said, "problem": said} for place, said in connections.items()
         }
-    typer.echo(json.dumps(result, indent=2))
+    say(json.dumps(result, indent=2))
 
 
 def _counted(config: Config) -> str:

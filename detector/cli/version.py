@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from detector.cli.say import say
+
 EXAMPLES = """\
   kyori version
   kyori version --json    what a bug report needs
@@ -23,11 +25,11 @@ def version(
 ) -> None:
     """Print the version."""
     if not as_json:
-        typer.echo(f"kyori {_version('kyori')}")
+        say(f"kyori {_version('kyori')}")
         return
     parts = {name: _version(name) for name in _PARTS}
     about = {"kyori": _version("kyori"), "python": platform.python_version(), "system": platform.platform()}
-    typer.echo(json.dumps(about | parts, indent=2))
+    say(json.dumps(about | parts, indent=2))
 
 
 def _version(package: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from detector.contracts import Floats
 from detector.study.replay import Episode, Trace, incidents
+from detector.study.report.svg import printable
 
 WIDTH, PANEL = 960, 190
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 40, 26
@@ -56,7 +57,7 @@ def draw(trace: Trace, title: str) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
         'font-size="12" role="img">',
-        f"<title>{escape(title)}</title>",
+        f"<title>{escape(printable(title))}</title>",
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height}"/>',
         *_legend(labelled=trace.truth is not None),
@@ -113,7 +114,7 @@ def _panel(trace: Trace, key: int, known: Sequence[Episode], top: float) -> list
     if trace.keys[key]:
         parts.append(
             f'<text class="text" x="{WIDTH - RIGHT - 4}" y="{top + 13}" text-anchor="end" '
-            f'font-weight="bold">{escape(trace.keys[key])}</text>'
+            f'font-weight="bold">{escape(printable(trace.keys[key]))}</text>'
         )
     return parts
 

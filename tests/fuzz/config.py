@@ -27,6 +27,7 @@ outputs:
   out: {type: file, path: out.jsonl}
 """,
     b'a: &x [1, 2]\nb: *x\n<<: {c: 0123}\n? [1]\n: "2026-11-29"\n',
+    b'a: "\\x41\\u00e9\\U0001F600\\0"\nb: |\n  x\nc: {d: [1.5, true, null, 12:30, .inf]}\n',
     b"version: 1\n---\n!!python/object/apply:os.system [ls]\n",
 )
 

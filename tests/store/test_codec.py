@@ -111,6 +111,8 @@ def test_noise_is_refused(noise):
 LIES = {
     "a million million rows": forged(b'{"arrays": [["x", "float64", [1000000000000, 8]]], "meta": {}}'),
     "a length beyond the end": forged(b'{"arrays": [], "meta": {}}', claimed=1 << 62),
+    "more rows than bytes": forged(b'{"arrays": [["x", "float64", [1000]]], "meta": {}}', b"12345678"),
+    "fewer rows than bytes": forged(b'{"arrays": [["x", "uint8", [4]]], "meta": {}}', b"12345678"),
     "huge but empty": forged(b'{"arrays": [["x", "bool", [0, 4611686018427387904, 4]]], "meta": {}}'),
     "negative": forged(b'{"arrays": [["x", "uint8", [-1, -4]]], "meta": {}}', b"abcd"),
     "truth as a side": forged(b'{"arrays": [["x", "uint8", [true]]], "meta": {}}', b"a"),

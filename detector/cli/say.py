@@ -1,0 +1,29 @@
+"""What a verb prints for people, without anything that a terminal would obey."""
+
+from __future__ import annotations
+
+import re
+
+import typer
+
+_PARTS = re.compile(r"\x1b\[[01]m|.", re.DOTALL)
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text in which an input may have brought in anything: names of columns, keys, labels.
+
+    Parameters
+    ----------
+    text : str
+        Lines; of what is not printable only the bold of our own stays as it is.
+    err : bool
+        To standard error.
+    nl : bool
+        With a line feed at the end.
+    """
+    typer.echo(_PARTS.sub(_printable, text), err=err, nl=nl)
+
+
+def _printable(found: re.Match[str]) -> str:
+    part = found[0]
+    return part if len(part) > 1 or part == "\n" or part.isprintable() else repr(part)[1:-1]
