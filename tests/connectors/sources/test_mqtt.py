@@ -83,11 +83,11 @@ def test_batch_larger_than_the_window_is_not_stuck(broker: Broker) -> None:
     batches: list[Batch] = []
     start = time.monotonic()
     while len(values(batches)) < 500:
-        batch = reading.read(100, 60)
+        batch = reading.read(100, 20)
         assert batch is not None and len(batch) <= 20
+        assert time.monotonic() - start < 20
         batches.append(batch)
         reading.ack(batch.token)
-    assert time.monotonic() - start < 60
     assert values(batches) == list(range(500))
     reading.close()
 
