@@ -147,6 +147,8 @@ class FaultProxy:
             # Whichever side ends takes the other with it, so that nothing is left of a connection.
             tasks = [asyncio.create_task(self._pass_on(pipe, *way)) for way in ways]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            pipe.close()
+            await asyncio.wait(tasks)
         pipe.close()
         self._pipes.discard(pipe)
 

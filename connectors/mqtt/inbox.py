@@ -30,10 +30,11 @@ Therefore no more messages than the window are taken unacknowledged, however man
 
 An acknowledgement that was sent may never be read: when we end with messages unread in the socket, the
 system resets the connection, and the broker, which notices that while it writes, drops what it has not
-read of us (Mosquitto 2.0.11 under load: hundreds of acknowledgements at a stop). So the messages that may
-come again are those not settled, and no more of them are taken than the ring has room for: two
-windows, and at least `RING_LEAST`. The broker is asked for an answer whenever a quarter of that was
-acknowledged.
+read of us (Mosquitto 2.0.11 under load: hundreds, and thousands if it was held up). So the ring holds what
+was taken and is not settled, however much that is, and two windows, at least `RING_LEAST` messages, in
+any case; the broker is asked for an answer whenever a quarter of these was acknowledged. Of an earlier
+connection it holds all until the first message comes that was never sent before: a broker sends in order,
+so that all that it had to send again has come by then.
 
 If even `CAPACITY` is exceeded, messages are shed: what does not fit is not kept, nor anything after it,
 and once all that was kept is acknowledged, a new connection makes the broker send the rest again. Nothing
@@ -61,7 +62,7 @@ counted as ``qos0_dropped``, QoS 1 messages are shed."""
 RING_WINDOWS = 2
 RING_LEAST = 1000
 """The ring has room for two windows: one on its way to us, one whose acknowledgements are on their way to
-the broker. A small window is given more, so that it is seldom waited for the broker's answer."""
+the broker. A small window is given more, so that the broker is not asked all the time."""
 
 _ENTRY = 8
 """Bytes of an entry of the ring: packet id and `digest`."""
@@ -125,7 +126,7 @@ class Inbox:
         self._ring_size = max(RING_WINDOWS * window, RING_LEAST)
         self._asked: deque[tuple[int, int]] = deque()
         self._epoch = self._session = self._unacked = self._taken = 0
-        self._unsettled = self._unasked = 0
+        self._unsettled = self._unasked = self._earlier = 0
         self._live = self._shedding = self._changed = False
 
     # --- paho's thread
@@ -139,10 +140,12 @@ class Inbox:
             self._live, self._shedding = True, False
             if session_present:
                 self._drop_unread()
+                self._earlier = len(self._ring)
                 return
             self._session += 1
             self._changed = self._changed or bool(self._ring)
             self._ring.clear()
+            self._earlier = 0
             self.ready.notify_all()
 
     def down(self) -> None:
@@ -165,7 +168,6 @@ class Inbox:
         with self.ready:
             if self._asked and self._asked[0][0] == asked:
                 self._unsettled -= self._asked.popleft()[1]
-                self.ready.notify_all()
 
     def wake(self) -> None:
         """Make `wait` look again at what it was asked to watch."""
@@ -209,9 +211,7 @@ class Inbox:
             return self._readable() or self._changed
 
     def _readable(self) -> bool:
-        if not self._queue or self._queue[0].qos == 0:
-            return bool(self._queue)
-        return self._taken < self.window and self._taken + self._unsettled < self._ring_size
+        return bool(self._queue) and (self._queue[0].qos == 0 or self._taken < self.window)
 
     def _spent(self) -> bool:
         return self._live and self._taken >= self.window
@@ -233,9 +233,15 @@ class Inbox:
                 message.repeated = message.dup and self._ring.get(message.mid) == entry
                 self._ring.pop(message.mid, None)
                 self._ring[message.mid] = entry
-                while len(self._ring) > self._ring_size:
-                    self._ring.popitem(last=False)
+                self._trim(message)
             return message
+
+    def _trim(self, newest: Message) -> None:
+        if not newest.dup:
+            self._earlier = 0
+        may_come_again = self._earlier + self._taken + self._unsettled
+        while len(self._ring) > max(self._ring_size, may_come_again):
+            self._ring.popitem(last=False)
 
     def ack(self, token: Token, send: Callable[[int], object], ask: Callable[[], int | None]) -> None:
         """Call `send` with each packet id, if the token is of the living epoch, and now and then `ask`.

@@ -34,6 +34,8 @@ from detector.errors import SourceError
 log = structlog.get_logger()
 
 _KEPT_OF_TOO_LONG = 1024
+_LONGEST_TOPIC = 1000
+"""Characters; MQTT allows 65,535 bytes, of which thousands of messages would fill the memory."""
 _LABELS_CACHED = 10_000
 _LARGEST_PACKET = 2**28
 _REFUSED_BY_BROKER = 64
@@ -158,7 +160,7 @@ class MqttSource:
                 self._add(message)
         self._last_arrival = arrival
         gaps = [self._gaps.popleft() for _ in range(len(self._gaps))]
-        position = self._inbox.position(at=arrival, id=self._identity, topics=list(self._wire))
+        position = self._inbox.position(at=arrival, id=self._identity, topics=[*self._wire, *self._outdated])
         token = Token(epoch or 0, tuple(mids))
         batch = self._builder.batch(arrival=arrival, position=position, token=token, skipped=skipped)
         return replace(batch, gaps=gaps)
@@ -168,6 +170,10 @@ class MqttSource:
             self._builder.reject("bad_topic", "the topic is not UTF-8", "topic ?", message.payload)
             return
         where = f"topic {message.topic}"
+        if len(message.topic) > _LONGEST_TOPIC:
+            detail = f"the topic has more than {_LONGEST_TOPIC} characters"
+            self._builder.reject("bad_topic", detail, where, message.payload)
+            return
         if message.size > self.options.max_payload:
             detail = f"{message.size} bytes; max_payload is {self.options.max_payload}"
             self._builder.reject("too_long", detail, where, message.payload)
@@ -226,7 +232,6 @@ class MqttSource:
         if session_present and self._subscribed and retained and self.options.protocol != 5:
             return  # here alone not: MQTT 3.1.1 would send all retained messages again, as new ones
         self._link.unsubscribe(self._outdated)
-        self._outdated = []
         self._link.subscribe(self._wire, retained=retained)
 
     def _on_subscribed(self, codes: list[ReasonCode]) -> None:
@@ -256,7 +261,7 @@ class MqttSource:
                     mid=message.mid,
                     qos=message.qos,
                     dup=message.dup,
-                    topic=topic,
+                    topic=topic[: _LONGEST_TOPIC + 1] if topic is not None else None,
                     payload=payload
                     if len(payload) <= self.options.max_payload
                     else payload[:_KEPT_OF_TOO_LONG],

@@ -122,7 +122,7 @@ def test_a_storm_with_huge_payloads_stays_within_100_mib(tmp_path, broker):
             broker.publish_file(TOPIC, huge)
         storm.join()
         broker.publish(TOPIC, record(MESSAGES))
-        wait_until(lambda: last_record(tmp_path / "state") == MESSAGES + 1, 120)
+        wait_until(lambda: last_record(tmp_path / "state") == MESSAGES + 1, 600)
         grown = memory(pid, "VmHWM") - idle
         daemon.stop()
     counts = assert_conserved(tmp_path / "state", received=MESSAGES + 1 + HUGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -143,36 +144,32 @@ def test_ring_survives_in_the_position_and_is_bounded(monkeypatch: pytest.Monkey
     assert taken(other) == [(20, False)]
 
 
-def test_what_may_come_again_is_never_more_than_the_ring_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("restart", [False, True])
+def test_all_that_may_come_again_is_known(monkeypatch: pytest.MonkeyPatch, restart: bool) -> None:
     """A broker that sent far more than the window drops the acknowledgements it has not read yet (P2)."""
     monkeypatch.setattr("connectors.mqtt.inbox.RING_LEAST", 10)
     box = inbox(*range(1, 51), window=5)
-    asked: list[int] = []
-
-    def ask() -> int:
-        asked.append(100 + len(asked))
-        return asked[-1]
-
-    read: list[int] = []
-    while mids := tuple(mid for mid, _ in taken(box)):
-        read += mids
-        box.ack(Token(1, mids), lambda _mid: None, ask)
-    assert read == [*range(1, 11)]
-    assert not box.wait(0, lambda: False)
-    box.settle(7)  # another answer
-    assert not taken(box)
-    box.settle(asked[0])
-    read += (mid for mid, _ in taken(box))
-    assert read == [*range(1, 16)]
-
+    while found := taken(box):
+        box.ack(Token(1, tuple(mid for mid, _ in found)), lambda _mid: None, no_answer)
+    if restart:
+        ring = json.loads(box.position())["ring"]
+        box = Inbox(5)
+        box.restore(ring)
     reconnect(box)
-    for mid in range(6, 51):  # the broker has read five acknowledgements, and sends the rest again
+    epoch = 1 if restart else 2
+    for mid in range(1, 51):
         box.put(message(mid, dup=True))
     again = []
     while found := taken(box):
         again += found
-        acknowledge(box, *(mid for mid, _ in found), epoch=2)
-    assert [mid for mid, repeated in again if not repeated] == [*range(16, 51)]
+        acknowledge(box, *(mid for mid, _ in found), epoch=epoch)
+    assert again == [(mid, True) for mid in range(1, 51)]
+
+    for mid in range(51, 61):
+        box.put(message(mid))
+        assert taken(box) == [(mid, False)]
+        acknowledge(box, mid, epoch=epoch)
+    assert len(b64decode(json.loads(box.position())["ring"])) == 8 * 10, "what is settled is forgotten"
 
 
 def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
 from connectors.sources.mqtt import MqttSource
+from detector.contracts import Batch
 from detector.errors import SourceError
 from tests.brokers import Broker, broker, needs_mosquitto, wait_until
 from tests.connectors.mqtt_help import connected, drain, json_values, skipped, values
 
 __all__ = ["broker"]
 
+RESTARTS = 20 if os.environ.get("KYORI_FULL") else 2
 PROTOCOLS = pytest.mark.parametrize("protocol", [5, "3.1.1"])
 
 
@@ -140,6 +146,40 @@ def test_lost_session_is_a_gap_and_old_tokens_do_nothing(tmp_path: Path) -> None
     made.kill()
 
 
+@needs_mosquitto
+@pytest.mark.crash
+def test_no_old_token_acknowledges_a_message_of_a_new_session(tmp_path: Path) -> None:
+    """P7: again and again the broker loses the session while ten messages are unacknowledged."""
+    made = Broker(tmp_path, persistent=False).start()
+    reading = connected(made)
+    link = reading._link
+    assert link is not None
+    made.publish("in/a", *json_values(range(10)))
+    old = drain(reading, 10, ack=False)
+    for restart in range(1, RESTARTS + 1):
+        made.kill()
+        made.start()
+        wait_until(lambda n=restart: reading.counts["gaps"] == n and reading.connected)  # type: ignore[misc]
+        drain_empty(reading)
+        made.publish("in/a", *json_values(range(10)))
+        new = drain(reading, 10, ack=False)
+        assert packet_ids(new) == packet_ids(old)
+        for batch in old:
+            reading.ack(batch.token)
+        assert reading.counts["stale_acks"] == 10 * restart
+        connection = reading._inbox._epoch
+        link.reconnect()
+        wait_until(lambda n=connection: reading._inbox._epoch > n)  # type: ignore[misc]
+        old = drain(reading, 10, ack=False)  # what is not acknowledged comes again: all of it
+        assert skipped(old) == 10
+    reading.close()
+    made.kill()
+
+
+def packet_ids(batches: list[Batch]) -> list[int]:
+    return [mid for batch in batches for mid in batch.token.mids]  # type: ignore[attr-defined]
+
+
 def drain_empty(reading: MqttSource) -> list[object]:
     batch = reading.read(100, 1)
     assert batch is not None and len(batch) == 0
@@ -201,6 +241,36 @@ def test_dead_network_thread_is_an_error(broker: Broker) -> None:
     with pytest.raises(SourceError, match=r"network thread .* stopped: ValueError: boom"):
         for _ in range(50):
             reading.read(1, 0.1)
+    reading.close()
+
+
+@needs_mosquitto
+@pytest.mark.crash
+def test_a_fault_in_decoding_costs_its_message_only(broker: Broker) -> None:
+    """P11: whatever a decoder raises, unforeseen, the message is refused and the stream goes on."""
+    count = 100_000 if os.environ.get("KYORI_FULL") else 2_000
+    reading, chance, failed = connected(broker), random.Random(11), 0
+    decode = reading._decode
+
+    def faulty(*arguments: Any) -> Any:
+        nonlocal failed
+        if chance.random() < 0.01:
+            failed += 1
+            raise chance.choice([ValueError, KeyError, MemoryError, RecursionError, AssertionError])("boom")
+        return decode(*arguments)
+
+    reading._decode = faulty
+    publisher = threading.Thread(target=broker.publish, args=("in/a", *json_values(range(count))))
+    publisher.start()
+    batches = drain(reading, count, timeout_s=240)
+    while (used := len(values(batches))) + failed < count:  # some came twice, and were skipped
+        batches += drain(reading, 1)
+    publisher.join()
+    rejected = [one for batch in batches for one in batch.rejected]
+    assert used == count - failed
+    assert len(rejected) == failed > 0
+    assert {one.reason for one in rejected} == {"decoder_failed"}
+    assert reading.connected
     reading.close()
 
 

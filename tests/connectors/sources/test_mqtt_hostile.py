@@ -50,31 +50,67 @@ class FakeBroker:
 
 def publish(topic: bytes, payload: bytes, mid: int) -> bytes:
     body = struct.pack("!H", len(topic)) + topic + struct.pack("!H", mid) + payload
-    length = bytes([len(body)]) if len(body) < 128 else bytes([len(body) % 128 + 128, len(body) // 128])
-    return b"\x32" + length + body
+    rest, length = len(body), b""
+    while rest >= 128:
+        length, rest = length + bytes([rest % 128 + 128]), rest // 128
+    return b"\x32" + length + bytes([rest]) + body
 
 
-def test_hostile_topics_are_rejected_and_the_stream_goes_on() -> None:
-    topics = [
-        b"in/\xff\xfe",
-        b"in/\xc3",
-        b"in/\xed\xa0\x80",
-        b"elsewhere",
-        b"in/a/b",
-        b"in",
-        b"in/" + b"x" * 9000,
-    ]
-    packets = b"".join(publish(topic, b'{"value": 1}', i) for i, topic in enumerate(topics, 1))
-    packets += publish(b"in/a\x1b[2J\n", b"{", 90) + publish(b"in/a", b'{"value": 7}', 91)
-    fake = FakeBroker(packets)
+# What is hostile in it: the topic, and the reason to refuse it, or the key that it gives.
+TOPICS = {
+    "never UTF-8": (b"in/\xff\xfe", "bad_topic"),
+    "a character cut short": (b"in/\xc3", "bad_topic"),
+    "a continuation alone": (b"in/\x80", "bad_topic"),
+    "a surrogate": (b"in/\xed\xa0\x80", "bad_topic"),
+    "a pair of surrogates": (b"in/\xed\xa0\xbd\xed\xb8\x80", "bad_topic"),
+    "an overlong slash": (b"in\xc0\xafa", "bad_topic"),
+    "an overlong NUL": (b"in/\xc0\x80", "bad_topic"),
+    "beyond Unicode": (b"in/\xf4\x90\x80\x80", "bad_topic"),
+    "Latin-1": ("in/m\xfcnchen".encode("latin-1"), "bad_topic"),
+    "UTF-16": ("in/a".encode("utf-16"), "bad_topic"),
+    "another topic": (b"elsewhere", "unknown_topic"),
+    "a level too many": (b"in/a/b", "unknown_topic"),
+    "a level too few": (b"in", "unknown_topic"),
+    "an empty first level": (b"/in/a", "unknown_topic"),
+    "an empty level between": (b"in//a", "unknown_topic"),
+    "an empty level at the end": (b"in/a/", "unknown_topic"),
+    "nothing but slashes, 65,535 bytes": (b"/" * 65535, "bad_topic"),
+    "200 levels": (b"/".join([b"in"] * 200), "unknown_topic"),
+    "of the broker itself": (b"$SYS/broker/uptime", "unknown_topic"),
+    "a shared subscription": (b"$share/group/in/a", "unknown_topic"),
+    "a NUL in our own level": (b"i\0n/a", "unknown_topic"),
+    "a wildcard for our own level": (b"+/a", "unknown_topic"),
+    "no key": (b"in/", "no_key"),
+    "a key of spaces": (b"in/ \t ", "no_key"),
+    "a key of 65,532 bytes": (b"in/" + b"x" * 65532, "bad_topic"),
+    "a key of 600 characters of 4 bytes": (b"in/" + "\U0001f600".encode() * 600, "bad_key"),
+    "a wildcard as the key": (b"in/+", "+"),
+    "all levels as the key": (b"in/#", "#"),
+    "a NUL as the key": (b"in/\0", "\0"),
+    "an escape sequence and a line break": (b"in/a\x1b[2J\nb", "a\x1b[2J\nb"),
+    "right to left": ("in/\u202ea".encode(), "\u202ea"),
+    "no characters": ("in/\ufdd0\uffff".encode(), "\ufdd0\uffff"),
+    "a template as the key": (b"in/{site}", "{site}"),
+    "a path as the key": (b"in/..", ".."),
+}
+
+
+def test_hostile_topics_are_rejected_or_harmless_and_the_stream_goes_on() -> None:
+    """P40: each is refused with its reason, or gives a key as it is, which the sinks make safe."""
+    packets = [publish(topic, b'{"value": 1}', i) for i, (topic, _) in enumerate(TOPICS.values(), 1)]
+    packets += [publish(b"in/a\x1b[2J\n", b"{", 90), publish(b"in/a", b'{"value": 7}', 91)]
+    fake = FakeBroker(b"".join(packets))
     reading = source(fake.url, protocol="3.1.1")
-    batches = drain(reading, len(topics) + 2)
-    rejected = [one for batch in batches for one in batch.rejected]
+    batches = [drain(reading, 1, max_rows=1)[0] for _ in packets]
+    outcomes = [[one.reason for one in batch.rejected] or list(batch.key) for batch in batches]
+    assert dict(zip(TOPICS, outcomes, strict=False)) == {name: [what] for name, (_, what) in TOPICS.items()}
     assert reading.connected
-    assert [one.reason for one in rejected[:6]] == ["bad_topic"] * 3 + ["unknown_topic"] * 3
+    rejected = [one for batch in batches for one in batch.rejected]
     assert all(one.where.isprintable() and one.detail.isprintable() for one in rejected)
+    assert all(len(one.where) <= 400 and len(one.detail) <= 400 for one in rejected)
+    assert outcomes[-2:] == [["bad_json"], ["a"]]
     assert values(batches)[-1] == 7
-    wait_until(lambda: fake.acknowledged.count(b"\x40\x02") == len(topics) + 2)
+    wait_until(lambda: fake.acknowledged.count(b"\x40\x02") == len(packets))
     reading.close()
     fake.join()
 
