@@ -1,4 +1,4 @@
-"""``kyori run`` that reads 50 records at a time, so that a small stream makes many batches, several a commit."""
+"""``kyori run`` that reads 50 records at a time, so that a small stream makes many batches."""
 
 from __future__ import annotations
 
