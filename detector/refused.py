@@ -20,6 +20,8 @@ log = structlog.get_logger()
 _EVERY_S = 30.0
 _SHOWN = 200
 _MOST_BYTES = 100 << 20
+_LOUD = {"too_many_keys"}
+"""The first time an error: from then on a part of the stream is not watched."""
 
 
 class Refused:
@@ -76,7 +78,8 @@ class Refused:
         last, told = self._told.get(what, (-_EVERY_S, 0))
         if now - last >= _EVERY_S:
             self._told[what] = (now, count)
-            log.warning(event, pipeline=self._pipeline, reason=what[0], count=count, new=count - told, **more)
+            say = log.error if what[0] in _LOUD and not told else log.warning
+            say(event, pipeline=self._pipeline, reason=what[0], count=count, new=count - told, **more)
 
     def keep(self) -> None:
         """Append what was noted to the dead-letter file; before the commit, so that none is ever missing.

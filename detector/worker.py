@@ -32,7 +32,6 @@ from detector.outbox import Outbox
 from detector.pipeline import Pipeline
 from detector.progress import Progress
 from detector.refused import Refused
-from detector.result import Result
 from detector.row import CLOCK
 from detector.shelf import Shelf
 from detector.store import Saved, Store
@@ -126,7 +125,6 @@ class Worker(threading.Thread):
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
-        self._full = False
         self._saved: Saved | None = None
         self._outbox = Outbox(pipeline.name, pipeline.settings.limits.outbox, store)
         self.tallies: dict[str, Tally] = {}
@@ -306,7 +304,6 @@ class Worker(threading.Thread):
         waiting.tokens.append((source, batch.token))
         rejected = [*batch.rejected, *result.rejected]
         self._refused.note(rejected, result.faults)
-        self._tell_full(result)
         self.counts.add(
             received=len(batch) + len(batch.rejected) + batch.skipped,
             scored=len(result.used),
@@ -325,16 +322,6 @@ class Worker(threading.Thread):
         self._tell(result.alerts)
         if len(batch) == _MOST_ROWS:  # there is more: who seems silent may only not have been read yet
             self._looked = -math.inf
-
-    def _tell_full(self, result: Result) -> None:
-        """Say once, and loudly, that keys find no place any more; `Refused` goes on counting."""
-        settings = self.pipeline.settings
-        if not self._full and any(one.reason == "too_many_keys" for one in result.rejected):
-            self._full = True
-            log.error(
-                "no_place_for_new_keys", pipeline=self.pipeline.name, models=settings.most_keys,
-                remedy=f"raise limits.{settings.limit}, or make fewer keys",
-            )  # fmt: skip
 
     def _tell(self, alerts: Sequence[Alert]) -> None:
         """Have alerts stored with the next commit."""

@@ -82,6 +82,8 @@ WRONG = [
     ("3 of 5", "often", "open_after: 'often': write it as 3 of 5"),
     ("repeat_every: 4h", "repeat_every: 0s", "repeat_every: must be more than 0, not '0s'"),
     ("repeat_every: 4h", "severity: {warning: 3}", "alert.severity: critical may not be below warning"),
+    ("    outputs: [alerts]\n", "    outputs: [alerts]\n    limits: {max_stored: 10}\n", "pipelines.pumps: limits.max_stored 10 is below limits.max_keys 10000, but those in memory count too (raise max_stored or lower max_keys)"),
+    ("    record:\n", "    limits: {on_full: evict}\n    record:\n      stale_after: 5m\n", "pipelines.pumps: record.stale_after looks at all models at once, so none can be evicted (write limits.on_full: reject)"),
     ("type: file, paths", "typ: file, paths", "config.yaml:20: sources.history.type: is missing (add one of: file, mqtt)"),
     ("type: file, paths", "type: fil, paths", "sources.history.type: there is no type of source 'fil' (did you mean 'file'?)"),
     ("type: file, paths", "type: [file], paths", "sources.history.type: there is no type of source a list"),

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -62,6 +63,42 @@ def test_adopt_drops_the_models_and_keeps_the_rest(path):
     store = Store.open(path, schema="s2")
     assert store.load() == Saved("s2", {"in": b"1"})
     assert seqs(store, "log") == [1]
+
+
+def test_models_may_stay_in_the_file_and_be_fetched_by_key(path):
+    odd = "half a pair \ud83d, \0 and \x1b[2J"
+    store = Store.open(path, schema="s")
+    store.commit(positions={"in": b"1"}, rows={"": b"a", odd: b"b", "c": b"c"}, alerts=[])
+    assert store.load(rows=False) == Saved("s", {"in": b"1"})
+    assert store.fetch([odd, "never", ""]) == {odd: b"b", "": b"a"}
+    assert store.models() == 3
+    store.adopt("s2")
+    assert (store.models(), store.fetch(["c"])) == (0, {})
+
+
+def test_a_model_damaged_while_the_file_is_open_is_not_handed_out(path):
+    store = Store.open(path, schema="s")
+    store.commit(positions={}, rows={"a": b"a", "b": b"b"}, alerts=[])
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE entry SET value = x'00' WHERE kind = 'row' AND name = x'61'")
+        raw.commit()
+    assert store.fetch(["b"]) == {"b": b"b"}
+    with pytest.raises(CorruptState, match="checksum"):
+        store.fetch(["b", "a"])
+
+
+def test_opening_checks_all_models_and_keeps_none_in_memory(path):
+    store = Store.open(path, schema="s")
+    store.commit(positions={}, rows={str(i): bytes(20_000) for i in range(1_000)}, alerts=[])
+    store.close()
+    tracemalloc.start()
+    try:
+        store = Store.open(path, schema="s")
+        assert store.load(rows=False) == Saved("s")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000  # of 20,000,000
+    finally:
+        tracemalloc.stop()
+    assert len(store.load().rows) == 1_000
 
 
 def test_each_sink_has_its_own_place_in_the_outbox(path):
