@@ -9,16 +9,16 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 from detector.cli import main
-from detector.ledger import Change, Ledger
+from detector.ledger import Change, Kind, Ledger
 from tests.daemon.small_batches import small_batches
 
 
 def digest(ledger: Ledger) -> str:
     """Return what identifies everything that is stored."""
-    contents = {kind: sorted(names.items()) for kind, names in sorted(ledger.contents().items())}
+    contents = [ledger.scan(kind) for kind in get_args(Kind)]
     return hashlib.sha256(repr(contents).encode()).hexdigest()
 
 
