@@ -24,6 +24,7 @@ from detector.refused import Refused
 from detector.statedir import StateDir
 from detector.store import Store
 from detector.training import Models, files
+from tests.daemon.conserved import assert_conserved
 from tests.daemon.process import records, saved_row, without_crash, write_csv
 from tests.daemon.running import Inside, lines, write_config
 from tests.daemon.small_batches import small_batches
@@ -149,6 +150,7 @@ def refuses_to_start(config: Path) -> None:
 
 def check(folder: Path, daemon: Inside, told: str) -> None:
     row, alerts = without_crash(X)
+    assert_conserved(folder / "state" / "kyori", received=len(X) + len(BAD))
     assert saved_row(folder / "state" / "kyori").tobytes() == row.tobytes()
     assert lines(folder / "alerts" / "out.jsonl") == [alert.to_json() for alert in alerts]
     kept = [json.loads(line) for line in lines(folder / "refused" / "dead.jsonl")]
