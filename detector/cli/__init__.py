@@ -21,7 +21,7 @@ _VERBS = (
 )
 """Each is a function of that name in the module of that name beside this one."""
 
-_GROUPS = ("metric", "models", "data")
+_GROUPS = ("metric", "models", "snapshot", "data")
 """Each is a module beside this one, whose `app` has verbs of its own."""
 
 _STATE_IN_USE = 3

@@ -11,7 +11,6 @@ import typer
 
 from detector.cli import options
 from detector.cli.say import say
-from detector.errors import KyoriError
 
 if TYPE_CHECKING:
     from detector.config.models import PipelineConfig
@@ -147,10 +146,5 @@ def _models(config: Path, pipeline: str | None) -> tuple[Models, PipelineConfig]
     from detector.training import Models  # noqa: PLC0415
 
     checked = load_config(config)
-    names = list(checked.pipelines)
-    if pipeline is None and len(names) > 1:
-        raise KyoriError(f"{config} has several pipelines; choose one: --pipeline {'|'.join(names)}")
-    name = pipeline or names[0]
-    if name not in names:
-        raise KyoriError(f"{config} has no pipeline {name}; it has: {', '.join(names)}")
+    name = options.chosen(config, pipeline, list(checked.pipelines))
     return Models.of(checked.state_dir, name), checked.pipelines[name]

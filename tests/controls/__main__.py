@@ -17,8 +17,8 @@ _HEAD = """\
 
 <!-- Written by `make controls`. -->
 
-A test that cannot go red proves nothing. So each promise of [Promises](promises.md) is broken on purpose, in a copy of
-the project, and its test has to fail. Last tried on {date} by `make controls`: {red} of {all} went red.
+A test that cannot go red proves nothing. So each promise of [Promises](promises.md) is broken on purpose, in a
+copy of the project, and its test has to fail. Last tried on {date} by `make controls`: {red} of {all} went red.
 
 | # | Broken on purpose | Where | Test | Red |
 |---|---|---|---|---|
@@ -47,7 +47,8 @@ def main() -> int:
         for outcome in workers.map(attempt, read(options.promises)):
             outcomes.append(outcome)
             told = "red" if outcome.red else "GREEN"
-            print(f"{outcome.control.promise:4} {told:5} {outcome.seconds:6.1f} s  {outcome.control.breaks}", flush=True)  # noqa: T201
+            line = f"{outcome.control.promise:4} {told:5} {outcome.seconds:6.1f} s  {outcome.control.breaks}"
+            print(line, flush=True)  # noqa: T201
             if not outcome.red:
                 print(outcome.said)  # noqa: T201
     if not options.promises:

@@ -92,7 +92,7 @@ def attempt(control: Control, *, broken: bool = True) -> Outcome:
         if broken:
             control.apply(copy)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        command += ["--basetemp", f"{name}/tmp", control.test]
+        command += ["--basetemp", f"{name}/made", control.test]
         environ = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"} | control.env
         try:
             done = subprocess.run(

@@ -90,6 +90,7 @@ STEPS = (
 ELSEWHERE = {
     "in_create": "tests/store/test_crash.py",
     "in_set_aside": "tests/store/test_crash.py",
+    "in_restore": "tests/test_snapshots.py",
     "in_replace": "tests/training/test_modelstore.py",
 }
 """Of the other failpoints, the file with their test."""

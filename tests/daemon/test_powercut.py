@@ -19,6 +19,7 @@ from detector.pipeline import Pipeline
 from detector.registry import load_config
 from detector.store import Store
 from detector.training import Models
+from tests.daemon.conserved import assert_conserved, counted
 from tests.daemon.powercut import Cut, Disk, cuts, kept_inodes
 from tests.daemon.process import records, saved_row, settings, write_csv
 from tests.daemon.recorded import digest
@@ -67,6 +68,7 @@ class Golden:
         self._schema = pipeline_schema(config)
         self.goings_on: dict[bytes, Cut] = {}
         self._expected = self._outcome()
+        self._received = counted(self._run / "state")[0].received
 
     def _outcome(self) -> tuple[bytes, bytes, set[bytes]]:
         refused = (self._run / "refused.jsonl").read_bytes().splitlines()
@@ -95,6 +97,7 @@ class Golden:
             assert alerts == self._expected[0]
             assert row == self._expected[1]
             assert refused >= self._expected[2]
+            assert_conserved(self._run / "state", received=self._received)
 
 
 def pipeline_schema(config: Path) -> str:

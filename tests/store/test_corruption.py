@@ -9,6 +9,8 @@ import os
 import random
 import shutil
 import sqlite3
+import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -104,13 +106,14 @@ def assert_sound(folder, allowed):
 
 def test_no_damage_is_accepted_in_silence(originals, tmp_path):
     root, history = originals
-    accepted = {"": 0, "-wal": 0}
+    accepted, slowest = {"": 0, "-wal": 0}, 0.0
     for number, (folder, end, how, seed) in enumerate(corruptions()):
         copy = tmp_path / str(number)
         shutil.copytree(root / folder, copy)
         where = damage(copy / (NAME + end), how, seed)
         # A cut -wal is what a power cut leaves: the last commit that is whole counts.
         allowed = history if end else history[-1:]
+        start = time.monotonic()
         try:
             accepted[end] += assert_sound(copy, allowed)
         except NewerState:
@@ -118,7 +121,12 @@ def test_no_damage_is_accepted_in_silence(originals, tmp_path):
         except BaseException as error:
             error.add_note(f"{folder}/{NAME}{end}: {how} at {where}, seed {seed}")
             raise
+        slowest = max(slowest, time.monotonic() - start)
         shutil.rmtree(copy)
+    sys.stdout.write(
+        f"{TOTAL} damaged files, {sum(accepted.values())} sound; the slowest start {slowest:.2f} s\n"
+    )
+    assert slowest < 5
     # Both ways out were taken: a check that sets everything aside would prove nothing.
     assert accepted[""] > 0
     assert accepted["-wal"] > 0
