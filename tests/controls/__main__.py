@@ -17,8 +17,9 @@ _HEAD = """\
 
 <!-- Written by `make controls`. -->
 
-A test that cannot go red proves nothing. So each promise of [Promises](promises.md) is broken on purpose, in a
-copy of the project, and its test has to fail. Last tried on {date} by `make controls`: {red} of {all} went red.
+A test that cannot go red proves nothing. So each promise of [Promises](promises.md) is broken on purpose, in
+a copy of the project, and its test has to fail. Last tried on {date} by `make controls`: {red} of {all} went
+red.
 
 | # | Broken on purpose | Where | Test | Red |
 |---|---|---|---|---|
