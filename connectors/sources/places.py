@@ -12,8 +12,8 @@ from pathlib import Path
 from connectors.sources.mark import Mark
 
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
-_TURN = re.compile("[-._:TZ0-9]*")
-"""What rotation puts behind a name, a number or a time; others that begin alike are other logs."""
+_TURN = re.compile("[-._:TZ0-9]*(old|bak|backup)?")
+"""What rotation puts behind a name, a number or a time mostly; others that begin alike are other logs."""
 _SAME = re.compile(r"(?<![^/])(\*\*/)+")
 
 

@@ -3,8 +3,8 @@
 Promised: every complete line of a file is given once, and in order, also across restarts and kills,
 
 - when the file is renamed within its directory, however often, looked at or not, as long as its new name
-  is the old one and a number or a time, or lines of it had been read; rotated files are read in the order
-  in which they were written last, whichever way they are numbered;
+  is the old one and a number, a time or ``.old``, or lines of it had been read; rotated files are read in
+  the order in which they were written last, whichever way they are numbered;
 - when it is copied and cut, or deleted, but for the lines written since the last look. While nobody looks,
   a copy beside it has them, if lines of it had been read and stored;
 - when the followed name is a link that is pointed to another file: the old one is read to its end first;

@@ -66,6 +66,37 @@ def test_several_rotations_between_two_looks(tmp_path: Path, down: bool) -> None
     assert follower.read() == []
 
 
+def test_rotations_around_a_restart_keep_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    follower = Follower(path)
+    append(path, jsonl(1))
+    follower.read()
+    for i in (2, 3):
+        append(path, jsonl(10 * i, 10 * i + 1))
+        path.rename(tmp_path / f"a.jsonl.{i}")
+        time.sleep(0.005)  # so that the clock of the file system ticks
+    append(path, jsonl(40))
+    batch = follower.source.read(2, 0.0)
+    assert batch is not None and batch.columns["x"].tolist() == [20.0, 21.0]
+    follower.position = batch.position
+    follower.restart()
+    path.rename(tmp_path / "a.jsonl.4")
+    assert follower.read() == [30.0, 31.0, 40.0]
+
+
+def test_what_came_and_went_while_nothing_had_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    follower = Follower(path, linger="0ms")
+    append(path, jsonl(1))
+    follower.read()
+    path.unlink()
+    assert follower.read() == [] == follower.read()
+    append(path, jsonl(2))
+    path.rename(tmp_path / "a.jsonl.1")
+    append(path, jsonl(3))
+    assert follower.read() == [2.0, 3.0]
+
+
 def test_another_log_that_begins_alike_is_not_a_missed_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     follower = Follower(path)
@@ -160,6 +191,31 @@ def test_a_long_beginning_that_is_the_same_proves_nothing(tmp_path: Path, down: 
     if down:
         follower.start()
     assert len(follower.read()) == 500
+
+
+def test_a_copy_that_ends_before_what_was_read_is_no_new_file(tmp_path: Path) -> None:
+    path, copy = tmp_path / "a.jsonl", tmp_path / "a.jsonl.1"
+    follower = Follower(path)
+    append(path, jsonl(1))
+    follower.read()
+    for first in (2, 5):
+        append(path, jsonl(first))
+        append(copy, path.read_bytes())
+        append(path, jsonl(first + 1))
+        follower.read()
+        copy.rename(tmp_path / f"a.jsonl.{first}")
+        os.truncate(path, 0)
+        append(path, jsonl(first + 2))
+        follower.read()
+    follower.source.close()
+    append(path, jsonl(8))
+    append(copy, path.read_bytes())
+    os.truncate(path, 0)
+    append(path, jsonl(9))
+    follower.start()
+    assert follower.read() == [8.0, 9.0]
+    follower.restart()
+    assert follower.read() == []
 
 
 def test_the_copy_of_a_file_that_was_cut_is_no_new_file(tmp_path: Path) -> None:

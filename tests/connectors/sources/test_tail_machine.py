@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -271,4 +271,13 @@ class Log(RuleBasedStateMachine):
 
 
 TestLog = pytest.mark.crash(Log.TestCase)
-TestLog.settings = settings(max_examples=2000 if FULL else 40, stateful_step_count=30, deadline=None)
+TestLog.settings = settings(
+    max_examples=2000 if FULL else 40,
+    stateful_step_count=30,
+    deadline=None,
+    phases=[
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ],  # to shrink what fails takes minutes: add Phase.shrink
+)
