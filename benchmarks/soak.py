@@ -171,6 +171,8 @@ def figures(samples: list[dict[str, float]], minutes: float) -> dict[str, object
     full = next((sample["t"] for sample in samples if sample["alerts"] >= MOST_ALERTS), 0.0)
     settled = max(min(_SETTLED_S, 30 * minutes), full + _FULL_S if full else 0.0)
     counted = [sample for sample in samples if sample["t"] >= settled]
+    if len(counted) < 2:  # a machine too slow, or a run too short, for so much
+        counted = samples[len(samples) // 2 - 1 :]
     span = counted[-1]["t"] - counted[0]["t"]
     slopes = {
         what: 3600 * theil_sen([(sample["t"], sample[what]) for sample in counted])
