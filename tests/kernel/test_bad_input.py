@@ -188,9 +188,7 @@ DESIGNS = [
 @pytest.mark.parametrize("shrink", ["auto", "off"])
 @pytest.mark.parametrize("shape", [(200, 1), (200, 5), (40, 60), (300, 12)], ids=str)
 @pytest.mark.parametrize("spoil", DESIGNS)
-def test_degenerate_designs(
-    spoil: Callable[[np.ndarray], None], shape: tuple[int, int], shrink: str
-) -> None:
+def test_degenerate_designs(spoil: Callable[[np.ndarray], None], shape: tuple[int, int], shrink: str) -> None:
     """13 designs in 4 shapes, d > n among them: none negative, none non-finite, growing along a ray."""
     X = np.random.default_rng(1).normal(size=shape)
     spoil(X)
