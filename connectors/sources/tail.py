@@ -30,7 +30,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Literal
 
 import structlog
@@ -43,7 +43,7 @@ from connectors.sources.followed import Followed
 from connectors.sources.mark import Mark
 from connectors.sources.places import find_beside, matching, siblings
 from connectors.sources.reading import TextOptions
-from detector.contracts import Batch, Layout
+from detector.contracts import Batch, Gap, Layout
 from detector.errors import SourceError
 
 _log = structlog.get_logger()
@@ -95,6 +95,7 @@ class TailSource:
         self._done: list[Mark] = []
         self._left: list[Mark] = []
         self._lost: list[Mark] = []
+        self._gaps: list[Gap] = []
         self._headers: dict[str, str] = {}
         self._next_scan = 0.0
         self._turn = 0
@@ -128,9 +129,9 @@ class TailSource:
             if time.monotonic() >= self._next_scan:
                 self._scan()
             self._fill(builder, max_rows)
-            if len(builder) + builder.rejected or self._unsaved:
-                self._unsaved = False
-                return builder.batch(arrival=self._clock(), position=self._position())
+            if len(builder) + builder.rejected or self._unsaved or self._gaps:
+                self._unsaved, gaps, self._gaps = False, self._gaps, []
+                return replace(builder.batch(arrival=self._clock(), position=self._position()), gaps=gaps)
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
@@ -240,9 +241,15 @@ class TailSource:
                 missed.mark.header = mark.header
                 missed.gone = time.monotonic()
                 self._files.append(missed)
+        self._gaps += [self._gap(mark) for mark in lost]
         self._files.sort(key=Followed.written)
         self._remember(self._lost)
         self._left, self._lost = [], []
+
+    def _gap(self, mark: Mark) -> Gap:
+        """Say that a file went away while nobody looked, and no copy is there that would go on with it."""
+        reason = f"the file {shown(mark.path)} is gone, which had been read up to byte {mark.offset}"
+        return Gap(self.name, mark.mtime / 1e9, self._clock(), reason)
 
     def _resume(self, resume: bytes) -> None:
         """Open the files of the saved position, wherever in their directories they are now."""
