@@ -10,6 +10,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import structlog
@@ -84,14 +85,13 @@ def test_a_refused_record_is_one_line_of_the_log_and_one_of_the_dead_letters(tex
     raw = b"{" + text.encode("utf-8", "surrogatepass").replace(b"\n", b" ")
     JsonLines(f"in/{text}.jsonl", {}).feed([raw], 1, builder, 9)
     batch = builder.batch(arrival=0.0, position=b"")
-    written, letters = io.StringIO(), Path(f"refused-{os.getpid()}.jsonl")
-    with redirect_stderr(written):
+    written = io.StringIO()
+    with redirect_stderr(written), TemporaryDirectory() as folder:
         configure("debug", "json")
-        try:
-            Refused("p", letters).note(batch.rejected, {("not_a_number", text): 1})
-            (letter,) = letters.read_text().splitlines()
-        finally:
-            letters.unlink(missing_ok=True)
+        told = Refused("p", Path(folder) / "refused.jsonl")
+        told.note(batch.rejected, {("not_a_number", text): 1})
+        told.keep()
+        (letter,) = (Path(folder) / "refused.jsonl").read_text().splitlines()
     refused, value, end = written.getvalue().split("\n")
     assert end == ""
     assert [json.loads(line)["event"] for line in (refused, value)] == ["record_refused", "value_refused"]

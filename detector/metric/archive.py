@@ -124,7 +124,7 @@ def stored(data: bytes) -> Stored:
         raise MetricError(
             f"it says that it is {manifest['id']} but is {metric.id}: damaged, or changed by hand"
         )
-    comparison = manifest["comparison"]
+    comparison = manifest.get("comparison")
     return Stored(metric, None if comparison is None else Comparison.from_plain(comparison))
 
 

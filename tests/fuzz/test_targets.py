@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.fuzz import NAMES, target
 from tests.fuzz.mutants import run
 
-SECONDS = 20.0 if os.environ.get("KYORI_FULL") else 0.5
+SECONDS = 10.0 if os.environ.get("KYORI_FULL") else 0.5
 
 
 @pytest.mark.crash

@@ -210,6 +210,11 @@ def test_a_changed_manifest_is_refused(change: Callable[[dict[str, Any]], object
     assert said in str(raised.value)
 
 
+def test_a_manifest_that_says_nothing_of_a_comparison_has_none() -> None:
+    """Found by `make fuzz`: it was a KeyError."""
+    assert archive.stored(with_manifest(lambda manifest: manifest.pop("comparison"))).comparison is None
+
+
 def test_another_set_of_members_is_refused() -> None:
     contents = members()
     less = {name: content for name, content in contents.items() if name != "scale.npy"}
