@@ -34,8 +34,11 @@ def break_off(reading: MqttSource) -> None:
     """End as if killed: no DISCONNECT, nothing acknowledged any more."""
     link = reading._link
     assert link is not None
+    client = link._client
+    assert client is not None
     link._stopping = True
-    link._client.socket().close()  # type: ignore[union-attr]
+    client._reconnect_on_failure = False  # it would take the session over from the one that comes next
+    client.socket().close()  # type: ignore[union-attr]
     reading.close()
 
 
@@ -239,7 +242,7 @@ def test_dead_network_thread_is_an_error(broker: Broker) -> None:
     link.on_message = fail  # type: ignore[assignment]
     broker.publish("in/a", '{"value": 1}')
     with pytest.raises(SourceError, match=r"network thread .* stopped: ValueError: boom"):
-        for _ in range(50):
+        for _ in range(600):
             reading.read(1, 0.1)
     reading.close()
 
