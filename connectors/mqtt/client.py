@@ -79,7 +79,8 @@ class WatchedClient(Client):
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read; whatever comes shows that the broker is there.
 
-        paho would insist on the answer to its ping, which may wait behind thousands of messages.
+        While we send acknowledgements, paho would insist on the answer to its ping, which may wait behind
+        thousands of messages.
         """
         self._ping_t = 0.0
         return super().loop_read(max_packets)

@@ -110,7 +110,7 @@ def test_a_broker_that_comes_byte_by_byte_is_understood(broker: Broker, proxy: F
     reading = connected(proxy.url, keepalive="2s")
     reader = Reader(reading)
     broker.publish("in/a", *json_values(range(150)))
-    time.sleep(3)  # while nothing is acknowledged, there is a ping
+    time.sleep(1.5)  # while nothing is acknowledged, there is a ping
     reader.until(lambda: len(reader.values) >= 150, 60)
     reading.close()
     assert reader.values == [*range(150)]
