@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import socket
 import ssl
 import stat
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from connectors.mqtt.options import Connection
@@ -46,7 +49,7 @@ class WatchedClient(Client):
     """paho's client, whose thread cannot end unnoticed: `on_end` is told why."""
 
     on_end: Callable[[str], None]
-    _asked = 0.0
+    _asked = math.inf
 
     def keep_errors(self) -> None:
         """Keep the text of the last error of the socket, which paho's callbacks do not tell."""
@@ -76,14 +79,17 @@ class WatchedClient(Client):
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read; whatever comes shows that the broker is there.
 
-        paho would insist on the answer to its ping, which may wait behind thousands of messages.
+        While we send acknowledgements, paho would insist on the answer to its ping, which may wait behind
+        thousands of messages.
         """
         self._ping_t = 0.0
         return super().loop_read(max_packets)
 
     def loop_misc(self) -> MQTTErrorCode:
         """Look at the time; paho would wait a whole keepalive for a broker that never accepts us."""
-        if not self.is_connected() and time.monotonic() - self._asked > ACCEPTED_WITHIN_S:
+        if self.is_connected():
+            self._asked = math.inf
+        elif time.monotonic() - self._asked > ACCEPTED_WITHIN_S:
             self.break_off()
         return super().loop_misc()
 
@@ -128,6 +134,23 @@ def ask_after(keepalive: float) -> int:
     It gives up when the answer takes as long again; both together stay within 1.5 times the keepalive.
     """
     return max(1, int(0.75 * keepalive - TICK_S))
+
+
+def connect_options(
+    options: Connection, session_s: int, window: int | None, max_packet: int | None
+) -> dict[str, Any]:
+    """Return what paho is to ask for when it connects; see `connectors.mqtt.link.Link`."""
+    asked: dict[str, Any] = {"keepalive": ask_after(options.keepalive)}
+    if options.protocol == 5:
+        # Said outright: paho's default begins each run of ours with a new session, and loses the old one.
+        asked["clean_start"] = session_s == 0
+        asked["properties"] = make_properties(
+            PacketTypes.CONNECT,
+            SessionExpiryInterval=session_s,
+            ReceiveMaximum=window,
+            MaximumPacketSize=max_packet,
+        )
+    return asked
 
 
 def make_properties(packet: int, **values: object) -> Properties:

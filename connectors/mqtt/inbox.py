@@ -28,13 +28,14 @@ Brokers overrun the window: MQTT 3.1.1 has none in the protocol, and Mosquitto 2
 times the Receive Maximum of MQTT 5 while acknowledgements are under way (measured: 7 times; its issue 2301).
 Therefore no more messages than the window are taken unacknowledged, however many wait.
 
-An acknowledgement that was sent may never be read: when we end with messages unread in the socket, the
-system resets the connection, and the broker, which notices that while it writes, drops what it has not
-read of us (Mosquitto 2.0.11 under load: hundreds, and thousands if it was held up). So the ring holds what
-was taken and is not settled, however much that is, and two windows, at least `RING_LEAST` messages, in
-any case; the broker is asked for an answer whenever a quarter of these was acknowledged. Of an earlier
-connection it holds all until the first message comes that was never sent before: a broker sends in order,
-so that all that it had to send again has come by then.
+An acknowledgement that was sent may never be read. A broker drops what it has not read of a connection
+when we are back before it gets there, and take our session over; or when the system resets the connection,
+because we ended with messages unread in the socket. Mosquitto 2.0.11, which reads one packet of each client
+in turn, drops hundreds so under load, and thousands if it was held up. So the ring holds what was taken
+and is not settled, however much that is; in any case two windows, and at least `RING_LEAST` messages. The
+broker is asked for an answer whenever a quarter of these was acknowledged. Of an earlier connection the
+ring holds all until a message comes that was never sent before: a broker sends in order, so that all
+that it had to send again has come by then.
 
 If even `CAPACITY` is exceeded, messages are shed: what does not fit is not kept, nor anything after it,
 and once all that was kept is acknowledged, a new connection makes the broker send the rest again. Nothing

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -25,7 +25,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from connectors.mqtt.client import LinkError, WatchedClient, ask_after, make_client, make_properties
+from connectors.mqtt.client import LinkError, WatchedClient, connect_options, make_client, make_properties
 from connectors.mqtt.options import Connection
 from connectors.mqtt.status import Status
 from connectors.mqtt.takeovers import TAKEN_OVER, Takeovers
@@ -110,17 +110,8 @@ class Link:
     def start(self) -> None:
         """Begin to connect, and go on until `stop`."""
         self._client = client = self._make_client()
-        more: dict[str, Any] = {}
-        if self._v5:
-            # Said outright: paho's default begins each run of ours with a new session, and loses the old one.
-            more["clean_start"] = self._session_s == 0
-            more["properties"] = make_properties(
-                PacketTypes.CONNECT,
-                SessionExpiryInterval=self._session_s,
-                ReceiveMaximum=self._window,
-                MaximumPacketSize=self._max_packet,
-            )
-        client.connect_async(*self.options.address, keepalive=ask_after(self.options.keepalive), **more)
+        asked = connect_options(self.options, self._session_s, self._window, self._max_packet)
+        client.connect_async(*self.options.address, **asked)
         client.loop_start()
 
     def stop(self) -> None:
@@ -273,10 +264,8 @@ class Link:
             reason = "closed by the broker" if closed else error or str(code)
             self.problem = f"connection lost: {reason}"
             self._log.warning("mqtt_disconnected", reason=reason, lived_s=round(lived, 1))
-            fight = self._takeovers.note(
-                told=told and code.value == TAKEN_OVER, suspected=closed and lived < BACKOFF_S[1]
-            )
-            if fight:
+            over, soon = told and code.value == TAKEN_OVER, closed and lived < BACKOFF_S[1]
+            if fight := self._takeovers.note(told=over, suspected=soon):
                 self.failure = f"{self.options.url}: {fight}"
         elif not self._stopping and not self._answered:
             self._trouble(

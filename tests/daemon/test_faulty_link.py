@@ -110,7 +110,7 @@ def test_a_storm_with_huge_payloads_stays_within_100_mib(tmp_path, broker):
     huge.write_bytes(b"x" * HUGE_BYTES)
     write_config(tmp_path, sensors(broker.url))
     with Process(tmp_path) as daemon:
-        daemon.wait_for("mqtt_connected", 60)
+        daemon.wait_for("mqtt_connected", 300)  # where nothing is compiled yet
         broker.publish(TOPIC, *(record(i) for i in range(1_000)))
         wait_until(lambda: last_record(tmp_path / "state") == 1_000, 60)
         pid = daemon.process.pid
