@@ -72,7 +72,7 @@ class Prepared:
         ConfigError
             It cannot be used.
         """
-        known = before is not None and before.schema == self.pipeline.schema and len(before.pool) > 0
+        known = before is not None and before.schema == self.pipeline.schema and before.pool.known > 0
         if self._history is not None and not known:
             self._history.check()
 

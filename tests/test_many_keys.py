@@ -18,7 +18,18 @@ from detector.pipeline import Pipeline
 from tests.checks.invariance import Outcome, outcome
 from tests.streams import FEATURES, batch, messy, part, pipeline
 
-STREAM = messy(n=800, keys=tuple("abcde"))
+
+def numbered() -> Batch:
+    """Records of five keys, a tenth of them without any value, numbered by key with some numbers left out."""
+    whole, chance = messy(n=800, keys=tuple("abcde")), np.random.default_rng(1)
+    empty, number = chance.random(len(whole)) < 0.1, np.zeros(len(whole))
+    for key in "abcde":
+        number[whole.key == key] = np.cumsum(chance.choice([1, 1, 1, 3], np.sum(whole.key == key)))
+    columns = {name: np.where(empty, np.nan, values) for name, values in whole.columns.items()}
+    return Batch(columns | {"n": number}, whole.time, whole.key)
+
+
+STREAM = numbered()
 ALERT = {"open_after": 1, "close_after": 2, "repeat_every": "20s"}
 MANY = {"warmup": 20, "threshold": {"value": "5 %"}}
 MADE: dict[str, Callable[[], Pipeline]] = {
@@ -26,7 +37,7 @@ MADE: dict[str, Callable[[], Pipeline]] = {
     "one-column": lambda: pipeline(["pressure"], ALERT, "time", **MANY),
     "that-remember": lambda: pipeline(
         [{"name": "flow", "difference": True}, {"name": "pressure", "smooth": 5}], ALERT, "time",
-        mode="plain", shift={"window": 10}, stuck_after=2, **MANY,
+        mode="plain", shift={"window": 10}, stuck_after=2, sequence="n", **MANY,
     ),
 }  # fmt: skip
 

@@ -41,6 +41,8 @@ class Pool:
     ----------
     rows : ndarray of shape (n, width)
         Those in memory, by slot. Only the slots of one call of `slots` are sure to stay what they are.
+    known : int
+        How many keys have a row anywhere.
     evicted, fetched : int
         How many rows left the memory, and how many came back.
 
@@ -58,10 +60,9 @@ class Pool:
         self._free: list[int] = []
         self._dirty: set[int] = set()
         self._left: dict[str, Floats] = {}  # evicted since `changed` was last asked
-        self._known = 0  # keys that have a row anywhere
         self._backing: Backing | None = None
         self._in_memory = most
-        self.evicted = self.fetched = 0
+        self.known = self.evicted = self.fetched = 0
         self.rows = np.tile(fresh, (1, 1))
 
     def __len__(self) -> int:
@@ -78,7 +79,7 @@ class Pool:
         Whoever calls it stores there what `changed` yields, before it asks for the next slots.
         """
         self._backing, self._in_memory = backing, in_memory
-        self._known = len(backing)
+        self.known = len(backing)
 
     def key(self, slot: int) -> str:
         """Return the key of a row."""
@@ -112,9 +113,9 @@ class Pool:
         found: dict[str, Floats] = {name: self._left.pop(name) for name in missing if name in self._left}
         found |= self._stored([name for name in missing if name not in found])
         self.fetched += len(found)
-        room = max(self._most - self._known, 0)
+        room = max(self._most - self.known, 0)
         new = [name for name in missing if name not in found][:room]
-        self._known += len(new)
+        self.known += len(new)
         size = len(self._index)
         self._evict(min(size + len(found) + len(new) - self._in_memory, size - needed))
         for name in new:
@@ -157,7 +158,7 @@ class Pool:
             self.rows[self._index[key]] = row
         else:
             self._add(key, row)
-            self._known += 1
+            self.known += 1
 
     def changed(self) -> Iterator[tuple[str, Floats]]:
         """Yield key and row of every model touched since the last call."""
