@@ -47,10 +47,7 @@ def main() -> int:
         for outcome in workers.map(attempt, read(options.promises)):
             outcomes.append(outcome)
             told = "red" if outcome.red else "GREEN"
-            print(
-                f"{outcome.control.promise:4} {told:5} {outcome.seconds:6.1f} s  {outcome.control.breaks}",
-                flush=True,
-            )  # noqa: T201
+            print(f"{outcome.control.promise:4} {told:5} {outcome.seconds:6.1f} s  {outcome.control.breaks}", flush=True)  # noqa: T201
             if not outcome.red:
                 print(outcome.said)  # noqa: T201
     if not options.promises:
