@@ -79,16 +79,22 @@ class Snapshots:
         draft = path.with_name(path.name + ".new")
         with dbfile.explained(path, "write"):
             make_folder(path.parent, 0o750)
-            draft.unlink(missing_ok=True)
-            source = f"{self._state.absolute().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(source, uri=True)) as state, closing(sqlite3.connect(draft)) as copy:
-                state.backup(copy)
-        with _sound(draft):
-            pass
-        with dbfile.explained(path, "write"):
-            draft.rename(path)
+            try:
+                self._copy(draft)
+                draft.rename(path)
+            finally:
+                draft.unlink(missing_ok=True)
             sync_folder(path.parent)
         return path
+
+    def _copy(self, draft: Path) -> None:
+        """Copy the state, and see that the copy is sound."""
+        draft.unlink(missing_ok=True)
+        source = f"{self._state.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(source, uri=True)) as state, closing(sqlite3.connect(draft)) as copy:
+            state.backup(copy)
+        with _sound(draft):
+            pass
 
     def restore(self, name: str) -> str:
         """Put back what was learned, while the daemon is stopped; return the name the replaced state has now.

@@ -17,7 +17,7 @@ from unittest import mock
 
 from connectors.sinks.file import FileSink
 from connectors.sources.file import FileSource
-from detector import dbfile, labelbook
+from detector import courier, dbfile, labelbook
 from detector.errors import KyoriError
 from detector.ledger import Ledger
 from detector.refused import Refused
@@ -42,7 +42,7 @@ class Disk:
     def __init__(self, path: Path) -> None:
         self.path, self.full = path, False
         path.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", path], check=True)
 
     def fill(self) -> None:
         """Leave no room for a single byte."""
@@ -78,7 +78,7 @@ STEPS: dict[str, tuple[Any, str, str, str]] = {
     "sinks": (Store, "register", "state", ""),
     "commit": (Store, "commit", "state", "cannot_store"),
     "delivered": (Store, "delivered", "state", "sink_unavailable"),
-    "closed": (Ledger, "close", "state", "stopped"),
+    "closed": (Ledger, "close", "state", "state_not_checkpointed"),
     "alerts file": (FileSink, "_open_file", "alerts", "sink_unavailable"),
     "alerts": (FileSink, "write", "alerts", "sink_unavailable"),
     "dead letter": (Refused, "keep", "refused", "dead_letter_failed"),
@@ -134,7 +134,7 @@ def run(folder: Path, step: str, count: int, *, read_only: bool) -> None:
         with Inside(config, once=True) as daemon:
             if told:
                 said = daemon.wait_for(told, 60)
-                assert said["log_level"] in ("warning", "error") or told == "stopped"
+                assert said["log_level"] in ("warning", "error")
                 assert not (step == "commit" and any(acknowledged))
                 mend()
     check(folder, daemon, told)
@@ -195,7 +195,8 @@ def by_hand(folder: Path, step: str, count: int, *, read_only: bool) -> None:
 
 def main(folder: Path, wanted: list[str]) -> None:
     """Run cases like ``commit:2`` and ``alerts file:1:ro``, and say which went well."""
-    small_batches()
+    small_batches(pages=10_000)  # a -wal that is never begun anew needs more room for every write
+    courier._AT_ONCE = 1
     for number, case in enumerate(wanted):
         step, count, *how = case.split(":")
         place = folder / str(number)

@@ -11,13 +11,13 @@ ROWS, PAGES = 60, 100
 """In a batch; in the -wal before its content goes to the main file."""
 
 
-def small_batches() -> None:
-    """Make batches small, commit each, and let the -wal not grow far."""
+def small_batches(pages: int = PAGES) -> None:
+    """Make batches small, commit each, and let the -wal grow so far."""
     connect = dbfile.connect
 
     def small_wal(*given: Any) -> Any:
         connection = connect(*given)
-        connection.execute(f"PRAGMA wal_autocheckpoint={PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={pages}")
         return connection
 
     dbfile.connect = small_wal
