@@ -51,8 +51,8 @@ class Control:
         """Break the tree at `root`."""
         file = root / self.file
         text = file.read_text()
-        if text.count(self.old) != 1:
-            raise ValueError(f"{self.promise}: {self.old!r} stands {text.count(self.old)} times in {self.file}")
+        if (times := text.count(self.old)) != 1:
+            raise ValueError(f"{self.promise}: {self.old!r} stands {times} times in {self.file}")
         file.write_text(text.replace(self.old, self.new))
 
 
@@ -94,7 +94,7 @@ def attempt(control: Control, *, broken: bool = True) -> Outcome:
         environ = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"} | control.env
         try:
             done = subprocess.run(
-                command, cwd=copy, env=environ, capture_output=True, text=True, timeout=_LONGEST_S, check=False
+                command, cwd=copy, env=environ, capture_output=True, text=True, timeout=_LONGEST_S
             )
             code, said = done.returncode, done.stdout[-3000:] + done.stderr[-1000:]
         except subprocess.TimeoutExpired:
