@@ -93,7 +93,7 @@ def attempt(control: Control, *, broken: bool = True) -> Outcome:
         command += ["--basetemp", f"{name}/made", control.test]
         environ = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"} | control.env
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: PLW1510 - a failure is what is looked for
                 command, cwd=copy, env=environ, capture_output=True, text=True, timeout=_LONGEST_S
             )
             code, said = done.returncode, done.stdout[-3000:] + done.stderr[-1000:]
