@@ -28,8 +28,9 @@ class _Pipe:
         return [streams[1] for streams in (self.client, self.broker) if streams is not None]
 
     def close(self, *, reset: bool = False) -> None:
+        self.dead = True
         for writer in self.writers():
-            if reset:
+            if reset and not writer.is_closing():
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _TO_RESET)
             writer.transport.abort()
 
@@ -160,6 +161,7 @@ class FaultProxy:
                 size = self.piece or len(data)
                 for start in range(0, len(data), size):
                     await asyncio.sleep(self.delay_s)
-                    if not pipe.dead and writer is not None:
-                        writer.write(data[start : start + size])
-                        await writer.drain()
+                    if pipe.dead or writer is None:
+                        break
+                    writer.write(data[start : start + size])
+                    await writer.drain()
