@@ -77,7 +77,8 @@ bench-accuracy: $(BENCH_READY) ## rank and judge labelled data beside the peers;
 	$(BENCH)/bin/python -m benchmarks.accuracy --cache $(BENCH)/figures.json $(if $(DATA),--data $(DATA)) $(if $(DOCS),--docs $(DOCS))
 
 crash: $(READY) ## all tests of promises with their full numbers: kills, corruptions, power cuts, rotations, broken links
-	KYORI_FULL=1 KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest -m crash --timeout 3600 tests
+	KYORI_FULL=1 KYORI_KILLS=200 KYORI_CORRUPTIONS=700 $(BIN)/python -m pytest -m crash --timeout 3600 \
+	  -n $(or $(JOBS),2) --dist worksteal tests
 
 controls: $(READY) ## break each promise on purpose: its test must go red; writes docs/controls.md
 	$(BIN)/python -m tests.controls

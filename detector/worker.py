@@ -32,7 +32,6 @@ from detector.outbox import Outbox
 from detector.pipeline import Pipeline
 from detector.progress import Progress
 from detector.refused import Refused
-from detector.row import CLOCK
 from detector.shelf import Shelf
 from detector.store import Saved, Store
 from detector.tally import Tally
@@ -62,6 +61,7 @@ class _Uncommitted:
     alerts: list[Alert] = field(default_factory=list)
     tokens: list[tuple[Source, object]] = field(default_factory=list)
     since: float = 0.0
+    arrival: float = math.nan
 
 
 class Worker(threading.Thread):
@@ -258,7 +258,7 @@ class Worker(threading.Thread):
         told, budget = saved.meta.get("open_alerts", b""), saved.meta.get("budget", b"")
         pipeline.restore(rows, told, budget=budget, entries=saved.entries, metric=in_force)
         if pipeline.settings.record.time is None:  # the arrivals are the stream's time, which cannot go back
-            self._clock.go_on_from(max((float(row[CLOCK]) for row in rows.values()), default=-math.inf))
+            self._clock.go_on_from(float(saved.meta.get("arrival", b"-inf")))
 
     def _listen(self) -> None:
         """Take the labels that have come, and another metric if one counts now; store what they changed."""
@@ -301,6 +301,7 @@ class Worker(threading.Thread):
         if not waiting.positions:
             waiting.since = time.monotonic()
         waiting.positions[name] = batch.position
+        waiting.arrival = batch.arrival
         waiting.tokens.append((source, batch.token))
         rejected = [*batch.rejected, *result.rejected]
         self._refused.note(rejected, result.faults)
@@ -366,6 +367,8 @@ class Worker(threading.Thread):
         waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
         waiting.entries |= state.entries
         meta = {"open_alerts": state.open_alerts, "budget": state.budget, "counts": self.counts.to_bytes()}
+        if not math.isnan(waiting.arrival):
+            meta["arrival"] = repr(waiting.arrival).encode()
         if self._keeper is not None:
             meta |= self._keeper.changed()
         self._refused.keep()

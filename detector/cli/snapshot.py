@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detector.cli import options
+from detector.cli.say import say
 
 if TYPE_CHECKING:
     from detector.snapshots import Snapshots
@@ -30,7 +31,7 @@ def _examples(*lines: str) -> str:
 @app.command(epilog=_examples("save monday", "save monday --config /etc/kyori/config.yaml"))
 def save(name: _Name, config: _Config = _DEFAULT, pipeline: options.Pipeline = None) -> None:
     """Keep a pipeline's state as it is now; the daemon may run."""
-    typer.echo(f"saved: {_snapshots(config, pipeline).save(name)}")
+    say(f"saved: {_snapshots(config, pipeline).save(name)}")
 
 
 @app.command("list", epilog=_examples("list", "list --json"))
@@ -45,14 +46,14 @@ def list_(
 
     found = _snapshots(config, pipeline).list()
     if as_json:
-        typer.echo(json.dumps([one._asdict() for one in found], indent=2))
+        say(json.dumps([one._asdict() for one in found], indent=2))
         return
     if not found:
-        typer.echo("no snapshot yet")
+        say("no snapshot yet")
         return
     rows = [[one.name, day(one.time), f"{one.size:,}"] for one in found]
     first, *rest = table(["snapshot", "taken", "bytes"], rows).split("\n")
-    typer.echo("\n".join([bold(first), *rest]))
+    say("\n".join([bold(first), *rest]))
 
 
 @app.command(epilog=_examples("restore monday"))
@@ -63,14 +64,14 @@ def restore(name: _Name, config: _Config = _DEFAULT, pipeline: options.Pipeline 
     a snapshot.
     """
     kept = _snapshots(config, pipeline).restore(name)
-    typer.echo(f"restored: {name}; what it replaced is kept as {kept}")
+    say(f"restored: {name}; what it replaced is kept as {kept}")
 
 
 @app.command(epilog=_examples("remove monday"))
 def remove(name: _Name, config: _Config = _DEFAULT, pipeline: options.Pipeline = None) -> None:
     """Remove a snapshot."""
     _snapshots(config, pipeline).remove(name)
-    typer.echo(f"removed: {name}")
+    say(f"removed: {name}")
 
 
 def _snapshots(config: Path, pipeline: str | None) -> Snapshots:
