@@ -1,6 +1,6 @@
 """Follows files that grow, through rotation by renaming, copying and cutting, deleting, and links that move.
 
-Promised: every complete line of a file is given once, and in order, also across restarts and kills,
+Promised: every complete line is given once, in the order of its file, also across restarts and kills,
 
 - when the file is renamed within its directory, however often, looked at or not, as long as its new name
   is the old one and a number, a time or ``.old``, or lines of it had been read; rotated files are read in
@@ -18,11 +18,15 @@ Not promised, and lost:
 - what is written to a rotated file after `linger`, or to one that a link led to only between two looks;
 - a file that is rotated before any of its name was ever seen;
 - a file that is cut, or made anew with the same inode, and holds the very bytes again that were read;
-- a clock that is set back by more than the time between two rotations hides files missed meanwhile.
+- files that were missed while a clock was set back by more than the time between two rotations.
 
-The end of a file without a line feed is no line, and is left out when the file goes. With patterns that
-match the rotated names as well, lines of two files may change their order; they must not match the copies
-of files that are cut, which would be read again. Every file that matches stays open.
+Given twice: a file that a link is pointed back to after `linger`; a copy that ends before what was read, where
+the cut and a kill fall within one tick of the file system.
+
+A line that is written late to a rotated file may come after the first lines of the next. The end of a file
+without a line feed is no line, and is left out when the file goes. With patterns that match the rotated names
+as well, lines of two files may change their order; they must not match the copies of files that are cut, which
+would be read again. Every file that matches stays open.
 """
 
 from __future__ import annotations
