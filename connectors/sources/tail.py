@@ -20,13 +20,13 @@ Not promised, and lost:
 - a file that is cut, or made anew with the same inode, and holds the very bytes again that were read;
 - files that were missed while a clock was set back by more than the time between two rotations.
 
-Given twice: a file that a link is pointed back to after `linger`; a copy that ends before what was read, where
-the cut and a kill fall within one tick of the file system.
+Given twice: a file that a link is pointed back to after `linger`; a copy that ends before what was read,
+where the cut and a kill fall within one tick of the file system.
 
 A line that is written late to a rotated file may come after the first lines of the next. The end of a file
 without a line feed is no line, and is left out when the file goes. With patterns that match the rotated names
-as well, lines of two files may change their order; they must not match the copies of files that are cut, which
-would be read again. Every file that matches stays open.
+as well, lines of two files may change their order; they must not match the copies of files that are cut,
+which would be read again. Every file that matches stays open.
 """
 
 from __future__ import annotations
