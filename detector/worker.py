@@ -21,6 +21,7 @@ from detector.arrival import Arrival
 from detector.contracts import Alert, Batch, Floats, Source
 from detector.counts import Counts
 from detector.courier import Courier
+from detector.couriers import Couriers
 from detector.errors import EndOfInput, StateError
 from detector.failpoints import failpoint
 from detector.feedback import Feedback
@@ -47,8 +48,6 @@ _AWAY_S = 5.0
 """A longer time between two looks for silent keys was our own: a full disk, a sleeping machine."""
 _MODELS_A_SECOND = 1_000
 """That even a slow disk takes."""
-_DELIVER_S, _GIVE_UP_S = 5.0, 1.0
-"""At the end, for alerts still to deliver, and for sinks to let go."""
 
 
 @dataclass(slots=True)
@@ -118,7 +117,7 @@ class Worker(threading.Thread):
         self.failure: BaseException | None = None
         self._sources = dict(sources)
         self._store = store
-        self._couriers = couriers
+        self._couriers = Couriers(couriers)
         self._refused = refused
         self._clock, self._history = clock, history
         self._keeper, self._feedback = keeper, feedback
@@ -189,9 +188,7 @@ class Worker(threading.Thread):
         """
         try:
             self._restore()
-            for courier in self._couriers:
-                courier.start()
-                courier.wake()
+            self._couriers.start()
             self.ready.set()
             self._read_all()
             self._commit()
@@ -200,7 +197,7 @@ class Worker(threading.Thread):
                 self._commit()
                 log.info("sources_ended", pipeline=self.pipeline.name)
             while not self._pause(_LOOK_S):
-                self._check_couriers()
+                self._couriers.check()
                 self._listen()
         except BaseException as error:
             self.failure = error
@@ -210,7 +207,7 @@ class Worker(threading.Thread):
                 self._keeper.stop()
             for source in self._sources.values():
                 source.close()
-            self._finish_couriers()
+            self._couriers.finish()
             with suppress(StateError):
                 self.tallies = self._store.tallies()
             self._store.close()
@@ -222,7 +219,7 @@ class Worker(threading.Thread):
             raise RuntimeError("a worker is opened before it is started")
         outbox = pipeline.settings.limits.outbox
         most = outbox.max_alerts if outbox.when_full == "drop_oldest" else None
-        self._store.register([courier.sink_name for courier in self._couriers], most)
+        self._store.register(self._couriers.sinks, most)
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
             saved = replace(saved, meta={})
@@ -272,7 +269,7 @@ class Worker(threading.Thread):
         live = dict(self._sources)
         while live and not self._told_to_stop():
             self._listen()
-            self._check_couriers()
+            self._couriers.check()
             if self._outbox.full():
                 self._commit()
                 self._pause(_LOOK_S)
@@ -397,30 +394,8 @@ class Worker(threading.Thread):
             source.ack(token)
         failpoint("after_ack")
         if waiting.alerts:
-            for courier in self._couriers:
-                courier.wake()
+            self._couriers.wake()
         self._waiting = _Uncommitted()
-
-    def _check_couriers(self) -> None:
-        dead = next((courier for courier in self._couriers if courier.failure), None)
-        if dead is not None:
-            raise RuntimeError(f"sink {dead.sink_name} died") from dead.failure
-
-    def _finish_couriers(self) -> None:
-        """Give the sinks some time for what is left."""
-        started = [courier for courier in self._couriers if courier.ident is not None]
-        for courier in started:
-            courier.finish()
-        deadline = time.monotonic() + _DELIVER_S
-        for courier in started:
-            courier.join(max(deadline - time.monotonic(), 0.0))
-            if courier.is_alive():
-                log.warning("alerts_kept_for_next_start", sink=courier.sink_name)
-                courier.give_up()
-        # One that still waits for its peer is left alone: a closed store takes nothing from it any more.
-        deadline = time.monotonic() + _GIVE_UP_S
-        for courier in started:
-            courier.join(max(deadline - time.monotonic(), 0.0))
 
 
 def _highest(level: Floats) -> float:
