@@ -191,7 +191,7 @@ class TailSource:
                     self._left += [mark for mark in self._read_so_far() if mark.path == path][-1:]
                 new.mark.header = self._headers.get(path, "")
                 self._files.append(new)
-        if self._left:
+        if self._left or self._lost:
             self._follow_missed()
 
     def _open(self, path: str) -> Followed | None:

@@ -69,7 +69,7 @@ def read(text: str | bytes, file: str = "") -> Document:
             builder.take(event)
     except YAMLError as error:
         builder.problems.append(_scanner_problem(error, text))
-    except ValueError:  # the scanner's own: it takes the number of any character
+    except (ValueError, OverflowError):  # the scanner's own: it takes the number of any character
         builder.problems.append(_escape_problem(_decoded(text)))
     except _Stop as stop:
         builder.problems.append(stop.problem)

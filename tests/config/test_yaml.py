@@ -60,6 +60,7 @@ TRAPS = [
     ('a: "x\\ud800"', "half a character"),
     ('"\\0": 1', "an escape of NUL"),
     ('a: 1\nb: "\\U00110000"', "a character that there is not"),
+    ('a: 1\nb: "\\U80000000"', "a character that there is not"),
     ("a: \ud800", "control character"),
     ("...\na: 1", "not YAML"),
     ("a: 1\n...\nb: 2", "a second document"),

@@ -84,6 +84,28 @@ def test_rotations_around_a_restart_keep_their_order(tmp_path: Path) -> None:
     assert follower.read() == [30.0, 31.0, 40.0]
 
 
+def test_a_rotated_file_that_was_found_and_not_begun_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Also where the newest file still has the name, so that nothing else has to be looked for."""
+    path = tmp_path / "a.jsonl"
+    append(path, jsonl(1))
+    follower = Follower(path)
+    follower.read()
+    follower.source.close()
+    for i in (2, 3):
+        path.rename(tmp_path / f"a.jsonl.{i - 1}")
+        time.sleep(0.005)  # so that the clock of the file system ticks
+        append(path, jsonl(10 * i, 10 * i + 1))
+    path.rename(tmp_path / "a.jsonl.3")
+    time.sleep(0.005)
+    append(path, jsonl(40))
+    follower.start()
+    batch = follower.source.read(1, 0.0)
+    assert batch is not None and batch.columns["x"].tolist() == [20.0]
+    follower.position = batch.position
+    follower.restart()
+    assert follower.read() == [21.0, 30.0, 31.0, 40.0]
+
+
 def test_what_came_and_went_while_nothing_had_the_name(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     follower = Follower(path, linger="0ms")
