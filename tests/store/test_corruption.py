@@ -104,6 +104,7 @@ def assert_sound(folder, allowed):
     return store.quarantined is None
 
 
+@pytest.mark.crash
 def test_no_damage_is_accepted_in_silence(originals, tmp_path):
     root, history = originals
     accepted, slowest = {"": 0, "-wal": 0}, 0.0

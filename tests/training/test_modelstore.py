@@ -224,6 +224,7 @@ def test_a_damaged_version_is_refused_before_it_is_in_force(three: Models) -> No
     assert three.promote(B.id, 0.0) == B.id
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("count", range(1, 16) if os.environ.get("KYORI_FULL") else (1, 2, 3, 6))
 def test_killed_before_a_file_takes_its_place(tmp_path: Path, count: int) -> None:
     """What was told is there: versions that can be read, and the one in force."""

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.brokers import Broker, broker, needs_mosquitto
 from tests.connectors.mqtt_help import connected, json_values
 
@@ -61,6 +63,7 @@ def killed_run(broker: Broker, folder: Path, how: str, kills: int) -> tuple[dict
     return json.loads(file.read_text()), total
 
 
+@pytest.mark.crash
 @needs_mosquitto
 def test_killed_again_and_again(broker: Broker, tmp_path: Path) -> None:
     state, total = killed_run(broker, tmp_path, "dedupe", KILLS)
