@@ -133,6 +133,7 @@ class Log(RuleBasedStateMachine):
     @rule()
     def write_to_the_renamed_file(self) -> None:
         append(self.rotated[-1].path, self._line(bad=False) + b"\n")
+        time.sleep(0.005)  # of two files written within one tick nothing tells which was first
         self._written([self.count], self.rotated[-1].lines)
         if not self.rotated[-1].found_again:
             self.model.lose([self.count])
