@@ -79,6 +79,11 @@ class Followed:
         unread = lost.offset <= lost.start
         return lost.file == self.mark.file if unread else lost.is_copied_by(self.fd)
 
+    @property
+    def begun(self) -> bool:
+        """Whether a record of it was read, by which it is known again."""
+        return self.mark.offset > self.mark.start
+
     def at_end(self) -> bool:
         """Tell whether all complete lines are read."""
         status = os.fstat(self.fd)

@@ -279,7 +279,8 @@ class TailSource:
                 file.close()
             _log.warning("file_gone", source=self.name, file=shown(mark.path), read_up_to=mark.offset)
             self._lost.append(mark)
-        still = {file.mark.path for file in self._files if file.gone is None}
+        # Of a file that was not begun the inode alone tells, which another may have by now.
+        still = {file.mark.path for file in self._files if file.gone is None and file.begun}
         self._left = [mark for path, mark in newest.items() if path not in still]
 
     @staticmethod

@@ -89,3 +89,12 @@ def skipped(batches: list[Batch]) -> int:
 
 def json_values(numbers: range) -> list[str]:
     return [f'{{"value": {number}}}' for number in numbers]
+
+
+def settle(connector: Any) -> None:
+    """Wait until the broker has read all acknowledgements; when we are back sooner, it drops the rest."""
+    link, answered = connector._link, threading.Event()
+    assert link is not None
+    link.on_answer = lambda _mid: answered.set()
+    link.ask()
+    assert answered.wait(30)

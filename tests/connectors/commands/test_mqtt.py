@@ -22,6 +22,7 @@ from connectors.commands.mqtt import LONGEST
 from detector.errors import KyoriError, StateError
 from tests.brokers import Broker, broker, needs_mosquitto, wait_until
 from tests.connectors.commands.asker import ANSWERS, TOPIC, Asker, Notes, connected, opened
+from tests.connectors.mqtt_help import settle
 from tests.connectors.sources.test_mqtt_hostile import FakeBroker, publish
 
 __all__ = ["broker"]
@@ -153,6 +154,8 @@ def test_what_is_sent_while_we_are_away_comes_when_we_are_back(
     commands = opened(broker, notes, protocol=protocol)
     wait_until(lambda: len(notes.lines) >= len(sent))
     assert notes.lines == sent
+    time.sleep(0.3)  # the last acknowledgement is sent after its line was noted
+    settle(commands)
     commands.close()
     again = connected(broker, notes, protocol=protocol)  # and all of it was acknowledged
     time.sleep(0.3)

@@ -17,7 +17,7 @@ from connectors.sources.mqtt import MqttSource
 from detector.contracts import Batch
 from detector.errors import SourceError
 from tests.brokers import Broker, broker, needs_mosquitto, wait_until
-from tests.connectors.mqtt_help import connected, drain, json_values, skipped, values
+from tests.connectors.mqtt_help import connected, drain, json_values, settle, skipped, values
 
 __all__ = ["broker"]
 
@@ -40,15 +40,6 @@ def break_off(reading: MqttSource) -> None:
     client._reconnect_on_failure = False  # it would take the session over from the one that comes next
     client.socket().close()  # type: ignore[union-attr]
     reading.close()
-
-
-def settle(reading: MqttSource) -> None:
-    """Wait until the broker has read all acknowledgements; when we are back sooner, it drops the rest."""
-    link, answered = reading._link, threading.Event()
-    assert link is not None
-    link.on_answer = lambda _mid: answered.set()
-    link.ask()
-    assert answered.wait(30)
 
 
 def empty_ring(position: bytes) -> bytes:

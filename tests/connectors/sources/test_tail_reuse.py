@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,33 @@ def test_files_that_begin_alike_are_not_one(tmp_path: Path) -> None:
         append(path, rows(TIMES + i))
     follower.read()
     assert sorted(follower.rows) == list(range(2 * TIMES)) and follower.reasons == []
+
+
+def test_a_file_that_was_not_begun_is_not_known_by_its_inode(tmp_path: Path) -> None:
+    """What was rotated away in between is looked for, though the name leads to the same inode again."""
+    path, other = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    append(path, '{"x": 1}\n')
+    append(other, '{"x": 100}\n')
+    follower = Follower(tmp_path / "*.jsonl")
+    follower.read()
+    path.unlink()
+    path.touch()
+    append(other, '{"x": 101}\n')
+    follower.read()  # so that the position holds the empty file
+    inode = path.stat().st_ino
+    path.unlink()
+    time.sleep(0.005)  # so that the clock of the file system ticks
+    append(path, '{"x": 2}\n{"x": 3}\n')
+    follower.source.close()
+    path.rename(tmp_path / "a.jsonl.1")
+    time.sleep(0.005)
+    made = [tmp_path / f"{i}.new" for i in range(100)]
+    for one in made:
+        one.touch()
+    again = next((one for one in made if one.stat().st_ino == inode), None)
+    if again is None:
+        pytest.skip("this file system did not give the inode out again")
+    again.rename(path)
+    append(path, '{"x": 4}\n')
+    follower.start()
+    assert follower.read() == [2.0, 3.0, 4.0]
