@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.process import machine
 from connectors.sources.mqtt import MqttSource
+from detector.arrival import Arrival
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.settings import Pipeline as Settings
@@ -60,7 +61,8 @@ def measure(messages: int, per_second: float) -> np.ndarray:
         source = Timed("in", options, pipeline.layout)
         source.done = []
         store = Store.open(Path(name) / "p.db", schema=pipeline.schema)
-        worker = Worker(pipeline, {"in": source}, store, [], Refused("p", None))
+        worker = Worker(pipeline, {"in": source}, store, [], Refused("p", None), Arrival())
+        worker.open()
         worker.start()
         try:
             wait_until(lambda: source.connected, 60)
