@@ -31,13 +31,20 @@ class Outbox:
     def __init__(self, pipeline: str, settings: Settings, store: Store) -> None:
         self._pipeline, self._settings, self._store = pipeline, settings, store
         self._full, self._dropped, self._told = False, 0, -math.inf
+        self._at_most = math.inf  # so many wait, until the state file is asked again
+
+    def add(self, alerts: int) -> None:
+        """Note that these were stored."""
+        self._at_most += alerts
 
     def full(self) -> bool:
         """Return whether to stop reading: the sources hold what is not taken."""
+        if self._at_most < self._settings.max_alerts:  # asked in each turn: mostly without the state file
+            return False
+        self._at_most = waiting = self._store.backlog()
         if self._settings.when_full == "drop_oldest":
             self._tell_dropped()
             return False
-        waiting = self._store.backlog()
         full = waiting >= self._settings.max_alerts
         if full != self._full:
             event = "reading_stopped" if full else "reading_resumed"

@@ -298,7 +298,7 @@ class Worker(threading.Thread):
         if not waiting.positions:
             waiting.since = time.monotonic()
         waiting.positions[name] = batch.position
-        waiting.arrival = batch.arrival
+        waiting.arrival = float(np.fmax(waiting.arrival, batch.arrival))  # a finite source's is NaN
         waiting.tokens.append((source, batch.token))
         rejected = [*batch.rejected, *result.rejected]
         self._refused.note(rejected, result.faults)
@@ -394,6 +394,7 @@ class Worker(threading.Thread):
             source.ack(token)
         failpoint("after_ack")
         if waiting.alerts:
+            self._outbox.add(len(waiting.alerts))
             self._couriers.wake()
         self._waiting = _Uncommitted()
 
