@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from detector.contracts import Alert
+import numpy as np
+
+from detector.contracts import Alert, Floats
+from detector.result import Result
 
 
 @dataclass(slots=True)
@@ -41,3 +44,19 @@ class Progress:
     open_alerts: int = 0
     levels: deque[float] = field(default_factory=lambda: deque(maxlen=512))
     last_alert: Alert | None = None
+
+    def note(self, result: Result, *, refused: int, skipped: int) -> None:
+        """Count what the pipeline said of a batch."""
+        self.records += len(result.used)
+        self.refused += refused
+        self.skipped += skipped
+        self.anomalies += int(result.scores.anomaly.sum())
+        if result.second is not None:
+            self.second_anomalies += int(result.second.anomaly.sum())
+        self.levels.append(_highest(result.scores.level))
+
+
+def _highest(level: Floats) -> float:
+    """Return the highest level of a batch; 0 while all are silent."""
+    known = level[~np.isnan(level)]
+    return float(known.max()) if len(known) else 0.0

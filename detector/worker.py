@@ -18,7 +18,7 @@ import structlog
 
 from detector import codec
 from detector.arrival import Arrival
-from detector.contracts import Alert, Batch, Floats, Source
+from detector.contracts import Alert, Batch, Source
 from detector.counts import Counts
 from detector.courier import Courier
 from detector.couriers import Couriers
@@ -294,7 +294,7 @@ class Worker(threading.Thread):
         result = self.pipeline.process(batch)
         if self._keeper is not None:
             self._keeper.note(batch, result)
-        waiting, progress = self._waiting, self.progress
+        waiting = self._waiting
         if not waiting.positions:
             waiting.since = time.monotonic()
         waiting.positions[name] = batch.position
@@ -309,14 +309,8 @@ class Worker(threading.Thread):
             redelivered=batch.skipped,
             missing=sum(alert.records for alert in result.alerts if alert.kind == "gap"),
         )
-        progress.records += len(result.used)
-        progress.refused += len(rejected)
-        progress.skipped += batch.skipped
-        progress.evicted, progress.fetched = self.pipeline.pool.evicted, self.pipeline.pool.fetched
-        progress.anomalies += int(result.scores.anomaly.sum())
-        if result.second is not None:
-            progress.second_anomalies += int(result.second.anomaly.sum())
-        progress.levels.append(_highest(result.scores.level))
+        self.progress.note(result, refused=len(rejected), skipped=batch.skipped)
+        self.progress.evicted, self.progress.fetched = self.pipeline.pool.evicted, self.pipeline.pool.fetched
         self._tell(result.alerts)
         if len(batch) == _MOST_ROWS:  # there is more: who seems silent may only not have been read yet
             self._looked = -math.inf
@@ -397,9 +391,3 @@ class Worker(threading.Thread):
             self._outbox.add(len(waiting.alerts))
             self._couriers.wake()
         self._waiting = _Uncommitted()
-
-
-def _highest(level: Floats) -> float:
-    """Return the highest level of a batch; 0 while all are silent."""
-    known = level[~np.isnan(level)]
-    return float(known.max()) if len(known) else 0.0
