@@ -70,7 +70,7 @@ format: $(READY) ## format the code and mend what can be mended by itself
 
 bench: $(READY) ## time to be ready, memory, speed, and cost of the default
 	$(BIN)/python -m benchmarks.start
-	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.layers
 	$(BIN)/python -m benchmarks.cost
 
 bench-accuracy: $(BENCH_READY) ## rank and judge labelled data beside the peers; DATA=directory, else what is bundled

@@ -282,7 +282,7 @@ def _slow(by_d: dict[int, dict[str, float]], whole: dict[str, dict[str, float]])
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.layers", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of records")
     parser.add_argument("--no-daemon", action="store_true", help="leave the whole way out")
