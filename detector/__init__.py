@@ -22,10 +22,19 @@ if TYPE_CHECKING:
     from detector.contracts import Alert, Batch
     from detector.estimators.river_api import RiverDetector
     from detector.estimators.river_metric import OnlineMetric
+    from detector.estimators.running import RunningCovariance
     from detector.estimators.sklearn_api import MahalanobisDetector
     from detector.pipeline import Pipeline
 
-__all__ = ["Alert", "Batch", "MahalanobisDetector", "OnlineMetric", "Pipeline", "RiverDetector"]
+__all__ = [
+    "Alert",
+    "Batch",
+    "MahalanobisDetector",
+    "OnlineMetric",
+    "Pipeline",
+    "RiverDetector",
+    "RunningCovariance",
+]
 
 _PLACES = {
     "Alert": "detector.contracts",
@@ -34,6 +43,7 @@ _PLACES = {
     "OnlineMetric": "detector.estimators.river_metric",
     "Pipeline": "detector.pipeline",
     "RiverDetector": "detector.estimators.river_api",
+    "RunningCovariance": "detector.estimators.running",
 }
 
 

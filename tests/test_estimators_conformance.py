@@ -21,7 +21,8 @@ def test_conforms(name: str, check: Callable[[Driver], None]) -> None:
 
 
 def test_finds_the_estimators() -> None:
-    assert {cls.__name__ for cls in discovered()} == {"MahalanobisDetector", "RiverDetector"}
+    found = {cls.__name__ for cls in discovered()}
+    assert found == {"MahalanobisDetector", "RiverDetector", "RunningCovariance"}
 
 
 class Peeking:

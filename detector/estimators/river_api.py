@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import sys
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 from river.base import AnomalyDetector
 
-from detector.contracts import LARGEST, Floats
+from detector.contracts import Floats
 from detector.errors import KyoriError
 from detector.estimators.chart import Chart, flat_settings
+from detector.estimators.values import is_number, number
 from detector.metric.learned import Metric
 
 
@@ -121,7 +121,7 @@ class RiverDetector(AnomalyDetector):
         """
         if self._chart is None:
             # By name, so that the same features make the same vector in whatever order they come.
-            self.features = tuple(sorted((name for name in x if _is_number(x[name])), key=str))
+            self.features = tuple(sorted((name for name in x if is_number(x[name])), key=str))
             if not self.features:
                 self.ignored += len(x)
                 return
@@ -169,17 +169,4 @@ class RiverDetector(AnomalyDetector):
         return sys.getsizeof(self) + sum(map(sys.getsizeof, self.features)) + learned
 
     def _vector(self, x: Mapping[Hashable, Any]) -> Floats:
-        return np.array([[_number(x.get(name)) for name in self.features]])
-
-
-def _number(value: object) -> float:
-    """Return a usable number as float, anything else as NaN."""
-    try:
-        number = float(value) if _is_number(value) else math.nan  # type: ignore[arg-type]
-    except (OverflowError, ValueError, TypeError):
-        return math.nan
-    return number if abs(number) <= LARGEST else math.nan
-
-
-def _is_number(value: object) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, np.ndarray)
+        return np.array([[number(x.get(name)) for name in self.features]])

@@ -124,20 +124,31 @@ def explain(chart, f, d, at, context, floor, shares, expected, sd):  # type: ign
         expected[j] += f[j]
 
 
+@borrow(inline=True)
+def learn_own(chart, v, d, own, lam, w):  # type: ignore[no-untyped-def]
+    """Learn the deviations of a complete record into the columns' own scatter."""
+    b = chart[WEIGHT] * w / (lam * chart[WEIGHT] + w)
+    for j in range(d):
+        chart[own + j] = lam * (chart[own + j] + b * v[j] * v[j])
+
+
 @borrow()
 def learn(chart, x, d, at, clock, lam, w, floor, prior, v, z, precision, least, usable, fresh):  # type: ignore[no-untyped-def]
-    """Learn one vector, complete or not, with weight w; what was known before fades by `lam`."""
+    """Learn one vector, complete or not, with weight w; what was known before fades by `lam`.
+
+    A chart that ends with its triangle has no columns' own scatter.
+    """
     k = moments.centre(chart, x, v, usable, d)
     moments.note_columns(chart, x, fresh, d)
     own = own_at(at, d)
+    has_own = chart.size > own
     if chart[MATURE] == 0.0:
         moments.learn_young(chart, x, v, fresh, d, at, w)
-        for j in range(d):
+        for j in range(d if has_own else 0):
             chart[own + j] = chart[at + moments.column(j, d)]
     elif k == d:
-        b = chart[WEIGHT] * w / (lam * chart[WEIGHT] + w)
-        for j in range(d):
-            chart[own + j] = lam * (chart[own + j] + b * v[j] * v[j])
+        if has_own:
+            learn_own(chart, v, d, own, lam, w)
         moments.learn_full(chart, v, d, at, lam, w)
     else:
         moments.floor_squares(chart, least, d, floor)
@@ -146,8 +157,16 @@ def learn(chart, x, d, at, clock, lam, w, floor, prior, v, z, precision, least, 
     chart[LEARNED] += 1.0
     chart[LEARN_CLOCK] = clock
     ripened = moments.ripen(chart, d, at, floor, prior)
-    if chart[MATURE] != 0.0 and (ripened or k < d):
+    if has_own and chart[MATURE] != 0.0 and (ripened or k < d):
         moments.own_variances(chart, d, at, own)
+
+
+@borrow(inline=True)
+def settle(chart, d, at, clock, floor, prior):  # type: ignore[no-untyped-def]
+    """Do what follows on a record that a mature chart has learned complete."""
+    chart[LEARN_CLOCK] = clock
+    if moments.ripen(chart, d, at, floor, prior):
+        moments.own_variances(chart, d, at, own_at(at, d))
 
 
 @borrow()

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 import detector.estimators
+from detector import RunningCovariance
 from tests.streams import FEATURES, batch, pipeline
 
 Matrix = np.ndarray[Any, Any]
+NAMES = [f"x{j}" for j in range(4)]
 
 
 @dataclass
@@ -125,8 +127,8 @@ def check_equals_the_pipeline(driver: Driver) -> None:
         key: flat.pop(key) for key in ("mode", "distance", "memory", "learn_from", "warmup") if key in flat
     }
     assert not flat
-    rate = driver.estimator.rate
-    result = pipeline(FEATURES, **detector, threshold={"value": rate}).process(batch(X))
+    threshold = {"value": driver.estimator.rate} if hasattr(driver.estimator, "rate") else {}
+    result = pipeline(FEATURES, **detector, threshold=threshold).process(batch(X))
     driver.learn(X[:1])
     for x, expected in zip(X[1:, None], result.scores.score[1:], strict=True):
         assert driver.score(x)[0] == expected
@@ -178,6 +180,11 @@ CHECKS: list[Callable[[Driver], None]] = [
 def drivers(cls: type, distances: list[str]) -> Iterator[tuple[str, Driver]]:
     """The estimator by every distance, and under other settings; each with a readable name."""
     name = cls.__name__
+    if cls is RunningCovariance:  # it has one distance, and learns everything
+        settings = {"mode": "plain", "learn_from": "all"}
+        yield name, Driver(cls(NAMES), settings)
+        yield f"{name}-half-life", Driver(cls(NAMES, memory=100), settings | {"memory": 100})
+        return
     mode = {"mode": cls().mode}  # type: ignore[attr-defined]
     for distance in distances:
         yield f"{name}-{distance}", Driver(cls(distance=distance), {"distance": distance} | mode)

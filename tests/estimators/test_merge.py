@@ -43,7 +43,8 @@ def assert_same(one: Chart, other: Chart, X: np.ndarray) -> None:
     assert (abs(found.mean - expected.mean) / scale < resolution).all()
     assert (abs(found.covariance - expected.covariance) / np.outer(scale, scale) < 1e-9).all()
     assert found.records == expected.records
-    np.testing.assert_allclose(one.judge(X).score, other.judge(X).score, rtol=1e-9, atol=1e-9)
+    fine = {"rtol": 1e-9, "atol": resolution.max()}
+    np.testing.assert_allclose(one.judge(X).score, other.judge(X).score, **fine)
 
 
 @every

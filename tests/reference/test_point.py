@@ -214,7 +214,8 @@ def test_the_cloud_is_that_about_the_mean(kind: str, distance: str) -> None:
     mean = One(4, distance=distance, **PLAIN)
     assert (one.run(X).score != mean.run(X).score).any()
     chart = slice(row.HEAD, row.HEAD + one.model._point.at)
-    assert one.row[chart].tobytes() == mean.row[chart].tobytes()
+    # By Mahalanobis it is learned in one pass where it is measured from, else in two.
+    np.testing.assert_allclose(one.row[chart], mean.row[chart], rtol=1e-9)
 
 
 def test_frozen_learns_nothing_after_the_warmup() -> None:

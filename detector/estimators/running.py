@@ -1,0 +1,202 @@
+"""The distance from a running mean by a running covariance, and nothing else: as fast as it gets."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from detector.contracts import Floats
+from detector.errors import KyoriError
+from detector.estimators.values import number
+from detector.kernel import running
+from detector.reference.pool import Pool
+from detector.row import VECTORS
+from detector.snapshot import Moments, moments
+
+_UNKNOWN = "there is no key {key!r}; nothing was learned of it"
+
+
+class RunningCovariance:
+    """Mean and covariance of each of many streams, and the Mahalanobis distance by them.
+
+    It gives no verdict, and so needs no memory of past scores: the fastest and the smallest that kyori has,
+    for those who decide by themselves. It learns what `MahalanobisDetector(mode="plain", learn_from="all")`
+    learns: every record, once it was scored.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Names of the columns.
+    memory : int, optional
+        Half-life of what is learned, in records; default: for ever.
+    shrink : float, optional
+        Pull towards uncorrelated features, as strong as so many records; default: features + 1.
+    floor : float
+        Least standard deviation, as a part of the feature's range.
+    most_keys : int
+        Keys beyond this number are not learned; their distance is NaN.
+
+    Raises
+    ------
+    KyoriError
+        There are no features, or one twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detector import RunningCovariance
+    >>> rng = np.random.default_rng(0)
+    >>> flow = rng.normal(5, 1, 200)
+    >>> X = np.column_stack([flow, 2 * flow + rng.normal(0, 0.1, 200)])
+    >>> running = RunningCovariance(["flow", "pressure"])
+    >>> running.score_learn_many(X).shape
+    (200,)
+    >>> running.score_one({"flow": 5.0, "pressure": 10.0}) < 1
+    True
+    >>> running.score_one({"flow": 5.0, "pressure": 12.0}) > 5
+    True
+    """
+
+    def __init__(
+        self,
+        features: Sequence[str],
+        *,
+        memory: int | None = None,
+        shrink: float | None = None,
+        floor: float = 1e-4,
+        most_keys: int = 1_000_000,
+    ) -> None:
+        self.features = tuple(features)
+        d = len(self.features)
+        if not d or len(set(self.features)) < d:
+            raise KyoriError(f"features must be one or more names, each once, not {self.features}")
+        fade = 0.5 ** (1.0 / memory) if memory else 1.0
+        self._how = (fade, float(floor), d + 1.0 if shrink is None else float(shrink))
+        fresh = np.zeros(running.width(d))
+        fresh[VECTORS + d : VECTORS + 2 * d] = np.nan  # the origin
+        self._pool = Pool(fresh, most_keys)
+        self._slots: dict[str, int] = {}
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Set up whatever is written anew for each record."""
+        d = len(self.features)
+        self._room = np.empty((running.ROOM, d)), np.empty((running.FLAGS, d), np.bool_)
+        self._spare = np.empty(running.width(d))
+        self._x, self._slot, self._out = np.empty((1, d)), np.empty(1, np.int64), np.empty(1)
+        self._bytes = self._x.data.cast("B")
+        self._values = itemgetter(*self.features) if d > 1 else self._alone
+        self._pack = struct.Struct(f"{d}d").pack_into
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("features", "_how", "_pool", "_slots")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_room()
+
+    def score_learn_many(self, X: ArrayLike, keys: Sequence[str] | None = None) -> Floats:
+        """Return the distance of each record from what its key's records before it were like; learn it.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, d)
+            NaN = missing: the distance is that of the other features.
+        keys : sequence of n str, optional
+            Which stream each belongs to; default: all to one, "".
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Standard deviations, as it were: 0 at first.
+        """
+        return self._many(X, keys, learns=True)
+
+    def learn_many(self, X: ArrayLike, keys: Sequence[str] | None = None) -> RunningCovariance:
+        """Learn records; return itself."""
+        self._many(X, keys, learns=True)
+        return self
+
+    def score_many(self, X: ArrayLike, keys: Sequence[str] | None = None) -> Floats:
+        """Return the distance of each record from what is known now; learn nothing.
+
+        A key that is not known yet is known from now on, with nothing learned of it.
+        """
+        return self._many(X, keys, learns=False)
+
+    def score_learn_one(self, record: Mapping[str, Any], key: str = "") -> float:
+        """Return the distance of one record by the names of its features; learn it.
+
+        What is missing, or is no usable number, counts as missing.
+        """
+        return self._one(record, key, learns=True)
+
+    def learn_one(self, record: Mapping[str, Any], key: str = "") -> None:
+        """Learn one record."""
+        self._one(record, key, learns=True)
+
+    def score_one(self, record: Mapping[str, Any], key: str = "") -> float:
+        """Return the distance of one record; learn nothing."""
+        return self._one(record, key, learns=False)
+
+    def moments(self, key: str = "") -> Moments:
+        """Return mean and covariance of a key, and of how many records.
+
+        Raises
+        ------
+        KyoriError
+            Nothing is known of this key.
+        """
+        if key not in self._pool:
+            raise KyoriError(_UNKNOWN.format(key=key))
+        return moments(self._pool.rows[self._slot_of(key)], len(self.features), full=True)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what was learned, without the keys' names."""
+        return self._pool.rows.nbytes
+
+    def _many(self, X: ArrayLike, keys: Sequence[str] | None, *, learns: bool) -> Floats:
+        X = np.require(X, np.float64, ["C", "E"])
+        if X.ndim != 2 or X.shape[1] != len(self.features):
+            raise KyoriError(
+                f"X must have one column for each of {len(self.features)} features, not shape {X.shape}"
+            )
+        if keys is None:
+            slots = np.full(len(X), self._slot_of(""), np.int64)
+        elif len(keys) == len(X):
+            slots = self._pool.slots(np.asarray(keys, object))
+        else:
+            raise KyoriError(f"there are {len(keys)} keys for {len(X)} records")
+        out = np.empty(len(X))
+        running.run(self._pool.rows, slots, X, *self._how, learns, out, *self._room, self._spare)
+        return out
+
+    def _one(self, record: Mapping[str, Any], key: str, *, learns: bool) -> float:
+        try:
+            self._pack(self._bytes, 0, *self._values(record))
+        except (KeyError, TypeError, OverflowError, struct.error):
+            self._x[0] = [number(record.get(name), math.inf) for name in self.features]
+        slot = self._slots.get(key)
+        self._slot[0] = self._slot_of(key) if slot is None else slot
+        running.run(
+            self._pool.rows, self._slot, self._x, *self._how, learns, self._out, *self._room, self._spare
+        )
+        return self._out.item()
+
+    def _slot_of(self, key: str) -> int:
+        """Return the row of a key; remember it, for it stays there."""
+        slot = int(self._pool.slots(np.array([key], object))[0])
+        if slot >= 0:
+            self._slots[key] = slot
+        return slot
+
+    def _alone(self, record: Mapping[str, Any]) -> tuple[Any]:
+        return (record[self.features[0]],)
