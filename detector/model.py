@@ -21,6 +21,7 @@ from detector.metric.learned import Metric
 from detector.reference import point as points
 from detector.scores import Moved, Scores
 from detector.settings import Detector, OpenAfter
+from detector.single import Single
 from detector.snapshot import Moments, moments
 from detector.verdict import excess
 from detector.verdict.radius import f_radius
@@ -314,6 +315,20 @@ class Model:
                 end = chart + row.chart_width(self.d, full=True)
                 fresh[end - self.d : end] = 1.0  # the scales
         return fresh
+
+    def single(self, *, frozen: bool) -> Single | None:
+        """Return what takes one record at a time, of one model; None where only `run` does.
+
+        Parameters
+        ----------
+        frozen : bool
+            As in `run`.
+        """
+        simple = self._kernel == "mahalanobis" and self._point.kind == points.MEAN
+        if (self._kernel != "default" and not simple) or self._moves.window or self._moves.trusted:
+            return None
+        plan_ = self._plan._replace(mode=plan.FROZEN) if frozen else self._plan
+        return Single(self.d, self.width, plan_, self._parts, self._rules, self._widen)
 
     def run(
         self,

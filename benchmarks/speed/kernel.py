@@ -1,4 +1,4 @@
-"""Score and learn, a batch at a time, in the compiled loop of one plain chart."""
+"""Score and learn, a batch at a time: mean, covariance, and the distance by them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.speed.compare import Effort, Row, Work, rates
+from detector import RunningCovariance
 from detector.model import Model
 from detector.settings import Detector
 
@@ -20,14 +21,18 @@ def measure(effort: Effort) -> Iterator[Row]:
     for d, goal in GOALS.items():
         n = effort.records(40_000_000 // (d * d + 20), _BATCH)
         few = effort.records(2_000_000 // (d * d + 100))
-        rate = rates({"ours": ours(draw(n, d)), "river": river_precision(draw(few, d))}, effort.rounds)
+        X = draw(n, d)
+        rate = rates(
+            {"running": running(X), "plain": plain(X), "river": river_precision(draw(few, d))}, effort.rounds
+        )
         yield Row(
             f"score + learn, batch, d={d}",
             "records/s",
-            rate["ours"],
+            rate["running"],
             rate["river"],
             "river EmpiricalPrecision.update, which does not score",
             goal,
+            beside=f"RunningCovariance; with a verdict (mode: plain) {rate['plain']:,.0f}/s",
         )
 
 
@@ -38,8 +43,20 @@ def draw(n: int, d: int) -> np.ndarray:
     return rng.normal(size=(n, d)) @ mixing + 20
 
 
-def ours(X: np.ndarray) -> Work:
-    """Return a plain model at work, which has learned some records before."""
+def running(X: np.ndarray) -> Work:
+    """Return the distance alone at work."""
+    model = RunningCovariance([f"f{j}" for j in range(X.shape[1])])
+    model.learn_many(draw(_LEARNED, X.shape[1]))
+
+    def call() -> None:
+        for at in range(0, len(X), _BATCH):
+            model.score_learn_many(X[at : at + _BATCH])
+
+    return len(X), call
+
+
+def plain(X: np.ndarray) -> Work:
+    """Return one plain chart at work, with threshold, verdict and tail probability."""
     model = Model(Detector.model_validate({"mode": "plain"}), X.shape[1])
     rows, slots = model.fresh()[None, :].copy(), np.zeros(_BATCH, np.int64)
     clock = np.zeros(_BATCH)

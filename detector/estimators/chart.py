@@ -16,6 +16,7 @@ from detector.metric.learned import Metric
 from detector.model import Model
 from detector.scores import Scores
 from detector.settings import Detector, Warmup
+from detector.single import Single
 
 
 def flat_settings(
@@ -96,12 +97,14 @@ class Chart:
         self._judge = Model(self.settings.model_copy(update={"warmup": Warmup(records=1)}), self.d)
         for model in (self._learner, self._judge) if self.settings.by_metric else ():
             model.use(self.metric, np.empty((0, model.width)))
+        self._singles: tuple[Single | None, Single | None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"settings": self.settings, "d": self.d, "metric": self.metric, "rows": self.rows}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.rows = _plain(self.rows)
         self._make_models()
 
     def judge(self, X: Floats) -> Scores:
@@ -127,6 +130,34 @@ class Chart:
         clock = self.rows[0, row.SEEN] + 1.0 + np.arange(len(X))
         self.rows = _plain(self.rows)
         return self._learner.run(self.rows, _first(X), X, clock)
+
+    def judge_one(self, x: Floats) -> float:
+        """Return the score of one record as `judge` does.
+
+        Parameters
+        ----------
+        x : ndarray of shape (1, d)
+            Finite numbers.
+        """
+        single = self._single(learns=False)
+        return single(self.rows, x, self.rows.item(row.CLOCK)) if single else float(self.judge(x).score[0])
+
+    def learn_one(self, x: Floats) -> float:
+        """Return the score of one record and learn it, as `learn` does.
+
+        Parameters
+        ----------
+        x : ndarray of shape (1, d)
+            Finite numbers.
+        """
+        single = self._single(learns=True)
+        clock = self.rows.item(row.SEEN) + 1.0
+        return single(self.rows, x, clock) if single else float(self.learn(x).score[0])
+
+    def _single(self, *, learns: bool) -> Single | None:
+        if self._singles is None:
+            self._singles = self._judge.single(frozen=True), self._learner.single(frozen=False)
+        return self._singles[learns]
 
     def merged(self, other: Chart) -> Chart:
         """Return what has learned the records of both; silent until it has learned some more.

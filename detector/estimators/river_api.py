@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import sys
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
@@ -10,10 +11,10 @@ from typing import Any
 import numpy as np
 from river.base import AnomalyDetector
 
-from detector.contracts import Floats
+from detector.contracts import LARGEST
 from detector.errors import KyoriError
 from detector.estimators.chart import Chart, flat_settings
-from detector.estimators.values import is_number, number
+from detector.estimators.reader import Reader, is_number
 from detector.metric.learned import Metric
 
 
@@ -105,6 +106,7 @@ class RiverDetector(AnomalyDetector):
         self.ignored = 0
         self._settings = flat_settings(**self._get_params())
         self._chart: Chart | None = None
+        self._reader: Reader  # as soon as there are features
 
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
@@ -127,9 +129,26 @@ class RiverDetector(AnomalyDetector):
                 return
             metric = self.metric and self.metric.aligned([str(name) for name in self.features])
             self._chart = Chart(self._settings, len(self.features), metric)
-        vector = self._vector(x)
-        self.ignored += len(x) - int(np.isfinite(vector).sum())
-        self._chart.learn(vector)
+            self._reader = Reader(self.features)
+        if self._whole(x):
+            self._chart.learn_one(self._reader.x)
+        else:
+            self.ignored += len(x) - int(np.isfinite(self._reader.x).sum())
+            self._chart.learn(self._reader.x)
+
+    def score_learn_one(self, x: Mapping[Hashable, Any]) -> float:
+        """Do what `score_one` and then `learn_one` do, at half the price: learning scores as well.
+
+        Parameters
+        ----------
+        x
+            Numbers by feature name.
+        """
+        if self._chart is None or not self._whole(x):
+            score = self.score_one(x)
+            self.learn_one(x)
+            return score
+        return self._chart.learn_one(self._reader.x)
 
     def score_one(self, x: Mapping[Hashable, Any]) -> float:
         """Return the record's distance from what is known: >= 0, higher = stranger; 0 at first.
@@ -141,7 +160,9 @@ class RiverDetector(AnomalyDetector):
         """
         if self._chart is None:
             return 0.0
-        return float(self._chart.judge(self._vector(x)).score[0])
+        if self._whole(x):
+            return self._chart.judge_one(self._reader.x)
+        return float(self._chart.judge(self._reader.x).score[0])
 
     def merge(self, other: RiverDetector) -> RiverDetector:
         """Return a detector that has learned the records of both; see `MahalanobisDetector.merge`.
@@ -168,5 +189,11 @@ class RiverDetector(AnomalyDetector):
         learned = self._chart.rows.nbytes if self._chart is not None else 0
         return sys.getsizeof(self) + sum(map(sys.getsizeof, self.features)) + learned
 
-    def _vector(self, x: Mapping[Hashable, Any]) -> Floats:
-        return np.array([[number(x.get(name)) for name in self.features]])
+    def _whole(self, x: Mapping[Hashable, Any]) -> bool:
+        """Read a record; return whether it has the features, each a usable number, and nothing else."""
+        values = self._reader.read(x)
+        if values is not None and len(values) == len(x) and math.hypot(*values) <= LARGEST:
+            return True
+        known = self._reader.x
+        known[~(np.abs(known) <= LARGEST)] = np.nan
+        return False

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -13,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from detector.contracts import Floats
 from detector.errors import KyoriError
-from detector.estimators.values import number
+from detector.estimators.reader import Reader
 from detector.kernel import running
 from detector.reference.pool import Pool
 from detector.row import VECTORS
@@ -87,12 +84,10 @@ class RunningCovariance:
     def _make_room(self) -> None:
         """Set up whatever is written anew for each record."""
         d = len(self.features)
+        self._reader = Reader(self.features)
+        self._slot, self._out = np.empty(1, np.int64), np.empty(1)
         self._room = np.empty((running.ROOM, d)), np.empty((running.FLAGS, d), np.bool_)
         self._spare = np.empty(running.width(d))
-        self._x, self._slot, self._out = np.empty((1, d)), np.empty(1, np.int64), np.empty(1)
-        self._bytes = self._x.data.cast("B")
-        self._values = itemgetter(*self.features) if d > 1 else self._alone
-        self._pack = struct.Struct(f"{d}d").pack_into
 
     def __getstate__(self) -> dict[str, Any]:
         kept = ("features", "_how", "_pool", "_slots")
@@ -180,14 +175,12 @@ class RunningCovariance:
         return out
 
     def _one(self, record: Mapping[str, Any], key: str, *, learns: bool) -> float:
-        try:
-            self._pack(self._bytes, 0, *self._values(record))
-        except (KeyError, TypeError, OverflowError, struct.error):
-            self._x[0] = [number(record.get(name), math.inf) for name in self.features]
+        reader = self._reader
+        reader.read(record)
         slot = self._slots.get(key)
         self._slot[0] = self._slot_of(key) if slot is None else slot
         running.run(
-            self._pool.rows, self._slot, self._x, *self._how, learns, self._out, *self._room, self._spare
+            self._pool.rows, self._slot, reader.x, *self._how, learns, self._out, *self._room, self._spare
         )
         return self._out.item()
 
@@ -197,6 +190,3 @@ class RunningCovariance:
         if slot >= 0:
             self._slots[key] = slot
         return slot
-
-    def _alone(self, record: Mapping[str, Any]) -> tuple[Any]:
-        return (record[self.features[0]],)

@@ -1,0 +1,58 @@
+"""A model's loop for one record at a time, with everything that it needs made ready once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detector.contracts import Floats
+
+if TYPE_CHECKING:
+    from detector.kernel.plan import Parts, Plan
+    from detector.verdict.rule import Rule
+
+
+class Single:
+    """Scores one record, and learns it unless the plan is frozen.
+
+    Parameters
+    ----------
+    d, width : int
+        Number of columns, length of a row.
+    plan, parts, rules, widen
+        As the model's loop takes them; no parts: of a plain chart.
+    """
+
+    def __init__(
+        self, d: int, width: int, plan: Plan, parts: Parts | None, rules: tuple[Rule, ...], widen: Floats
+    ) -> None:
+        from detector.kernel import single, start  # noqa: PLC0415 - compiled only for those who need it
+
+        self._run = single.run_default if parts else single.run_plain
+        self._start: Callable[..., None] = start.start_anew
+        self._plan, self._parts = plan, parts
+        no_parts, last = (0.0,) * single.PARTS, rules[-1]
+        numbers = np.array([*plan, *(parts or no_parts), *rules[0], *last], np.float64)
+        self._room = np.ones(single.room(d, width))  # what labels say of a record: nothing
+        self._flags, self._work = np.empty((2, d), np.bool_), np.empty((5, d))
+        self._marks, self._out = np.zeros(2, np.bool_), np.empty(3)
+        self._slots = np.zeros(1, np.int64)
+        self._rest = (numbers, widen, self._room, self._flags, self._marks, self._out)
+
+    def __call__(self, rows: Floats, x: Floats, clock: float) -> float:
+        """Return the score of a record by the only model of `rows`, and learn it.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (1, width)
+            Changed in place.
+        x : ndarray of shape (1, d)
+        clock : float
+            The stream's time.
+        """
+        self._room[2] = clock
+        if self._run(rows, self._slots, x, *self._rest):
+            self._start(rows[0], clock, self._plan, self._parts, self._work, self._flags)
+        return self._out.item(0)
