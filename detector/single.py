@@ -33,13 +33,13 @@ class Single:
         self._run = single.run_default if parts else single.run_plain
         self._start: Callable[..., None] = start.start_anew
         self._plan, self._parts = plan, parts
-        no_parts, last = (0.0,) * single.PARTS, rules[-1]
-        numbers = np.array([*plan, *(parts or no_parts), *rules[0], *last], np.float64)
+        self._clock, self._score = single.CLOCK, single.SCORE
+        no_parts = (0.0,) * single.PARTS
+        numbers = np.array([*plan, *(parts or no_parts), *rules[0], *rules[-1], *widen], np.float64)
         self._room = np.ones(single.room(d, width))  # what labels say of a record: nothing
-        self._flags, self._work = np.empty((2, d), np.bool_), np.empty((5, d))
-        self._marks, self._out = np.zeros(2, np.bool_), np.empty(3)
+        self._flags, self._work = np.zeros((4, d), np.bool_), np.empty((5, d))
         self._slots = np.zeros(1, np.int64)
-        self._rest = (numbers, widen, self._room, self._flags, self._marks, self._out)
+        self._rest = (numbers, self._room, self._flags)
 
     def __call__(self, rows: Floats, x: Floats, clock: float) -> float:
         """Return the score of a record by the only model of `rows`, and learn it.
@@ -52,7 +52,7 @@ class Single:
         clock : float
             The stream's time.
         """
-        self._room[2] = clock
+        self._room[self._clock] = clock
         if self._run(rows, self._slots, x, *self._rest):
-            self._start(rows[0], clock, self._plan, self._parts, self._work, self._flags)
-        return self._out.item(0)
+            self._start(rows[0], clock, self._plan, self._parts, self._work, self._flags[:2])
+        return self._room.item(self._score)

@@ -1,9 +1,10 @@
 """The groups of `python -m benchmarks.speed`, in the order of the table."""
 
-from benchmarks.speed import kernel, one
+from benchmarks.speed import detectors, kernel, one
 from benchmarks.speed.compare import Group
 
 GROUPS: dict[str, Group] = {
     "kernel": kernel.measure,
     "one": one.measure,
+    "detectors": detectors.measure,
 }

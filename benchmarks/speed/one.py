@@ -32,8 +32,8 @@ def measure(effort: Effort) -> Iterator[Row]:
     )
     for name, ours, goal, beside in (
         ("one dict, RunningCovariance", "running", 15.0, "the distance alone"),
-        ("one dict, RiverDetector", "default", 8.0, "the default detector, score_learn_one"),
-        ("one dict, RiverDetector, two calls", "two calls", 4.0, "the default: score_one, then learn_one"),
+        ("one dict, RiverDetector", "default", 15.0, "the default detector, score_learn_one"),
+        ("one dict, RiverDetector, two calls", "two calls", 15.0, "the default: score_one, then learn_one"),
     ):
         yield Row(f"{name}, d={_D}", "records/s", rate[ours], rate["river"], _PEER, goal, beside=beside)
 

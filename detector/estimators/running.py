@@ -85,9 +85,9 @@ class RunningCovariance:
         """Set up whatever is written anew for each record."""
         d = len(self.features)
         self._reader = Reader(self.features)
-        self._slot, self._out = np.empty(1, np.int64), np.empty(1)
-        self._room = np.empty((running.ROOM, d)), np.empty((running.FLAGS, d), np.bool_)
-        self._spare = np.empty(running.width(d))
+        self._work = np.empty(running.HOW + running.ROOM * d + running.width(d))
+        self._work[: running.HOW] = self._how
+        self._flags = np.empty((running.FLAGS, d), np.bool_)
 
     def __getstate__(self) -> dict[str, Any]:
         kept = ("features", "_how", "_pool", "_slots")
@@ -171,18 +171,17 @@ class RunningCovariance:
         else:
             raise KyoriError(f"there are {len(keys)} keys for {len(X)} records")
         out = np.empty(len(X))
-        running.run(self._pool.rows, slots, X, *self._how, learns, out, *self._room, self._spare)
+        running.run(self._pool.rows, slots, X, learns, self._work, self._flags, out)
         return out
 
     def _one(self, record: Mapping[str, Any], key: str, *, learns: bool) -> float:
         reader = self._reader
         reader.read(record)
         slot = self._slots.get(key)
-        self._slot[0] = self._slot_of(key) if slot is None else slot
-        running.run(
-            self._pool.rows, self._slot, reader.x, *self._how, learns, self._out, *self._room, self._spare
-        )
-        return self._out.item()
+        if slot is None:
+            slot = self._slot_of(key)
+        distance: float = running.run_one(self._pool.rows, slot, reader.x, learns, self._work, self._flags)
+        return distance
 
     def _slot_of(self, key: str) -> int:
         """Return the row of a key; remember it, for it stays there."""

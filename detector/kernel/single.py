@@ -6,7 +6,7 @@ one record. Here the settings come as one array of numbers, and the room to work
 
 from __future__ import annotations
 
-from detector.jit import Bools1, Bools2, Floats1, Floats2, Ints1, borrow
+from detector.jit import Bools2, Floats1, Floats2, Ints1, borrow
 from detector.kernel import default as defaults
 from detector.kernel import mahalanobis
 from detector.kernel.independent import NEIGHBOURS
@@ -21,12 +21,15 @@ PARTS = len(Parts._fields)
 _AT_PARTS = len(Plan._fields)
 _AT_RULE = _AT_PARTS + PARTS
 _AT_ALONE = _AT_RULE + len(Rule._fields)
-_ARGUMENTS = (Floats2, Ints1, Floats2, Floats1, Floats1, Floats1, Bools2, Bools1, Floats1)
+_AT_WIDEN = _AT_ALONE + len(Rule._fields)
+SCORE, BIAS, CLOCK, _OWN = 0, 3, 5, 6
+"""Places in the room: score, threshold and tail probability are written, the others given."""
+_ARGUMENTS = (Floats2, Ints1, Floats2, Floats1, Floats1, Bools2)
 
 
 def room(d: int, width: int) -> int:
     """Return how many places `run_default` and `run_plain` need to work in, with rows of that width."""
-    return 3 + (4 + WORK) * d + 2 * NEIGHBOURS + width
+    return _OWN + (4 + WORK) * d + 2 * NEIGHBOURS + width
 
 
 @borrow(inline=True)
@@ -57,7 +60,7 @@ def no_moves():  # type: ignore[no-untyped-def]
 
 
 @borrow(_ARGUMENTS)
-def run_default(rows, slots, X, numbers, widen, room, flags, marks, out):  # type: ignore[no-untyped-def]
+def run_default(rows, slots, X, numbers, room, flags):  # type: ignore[no-untyped-def]
     """Score, judge and learn one record by the default detector; return whether it completes a start.
 
     Parameters
@@ -65,42 +68,37 @@ def run_default(rows, slots, X, numbers, widen, room, flags, marks, out):  # typ
     rows, slots, X
         As `detector.kernel.mahalanobis.run` takes them, of one record.
     numbers
-        Plan, parts, the rule of a series and that of independent rows, one after the other.
-    widen
-        As there.
+        Plan, parts, the rule of a series, that of independent rows, and `widen`, one after the other.
     room
-        Of `room` places; the first three are what labels say of the record, and its time.
-    flags : (2, d)
-    marks : (2,)
-        Whether to explain the record; written: the verdict.
-    out : (3,)
-        Written: score, threshold and tail probability.
+        Of `room` places.
+    flags : (4, d)
+        To work in; at the beginning of the third, whether to explain the record; of the fourth the verdict.
     """
     d = X.shape[1]
-    rule, alone = rule_of(numbers[_AT_RULE:]), rule_of(numbers[_AT_ALONE:])
-    why, work = room[3 : 3 + 4 * d].reshape((4, d)), room[3 + 4 * d : 3 + (4 + WORK) * d].reshape((WORK, d))
-    rest = room[3 + (4 + WORK) * d :]
-    nothing = room[:0]
+    own = room[_OWN : _OWN + (4 + WORK) * d].reshape((4 + WORK, d))
+    rest, nothing = room[_OWN + (4 + WORK) * d :], room[:0]
     _, complete = defaults.loop(
-        0, rows, slots, X, room[2:3], plan_of(numbers), parts_of(numbers[_AT_PARTS:]), rule, alone, widen,
-        room[:2].reshape((1, 2)), marks[:1], out.reshape((1, 3)), marks[1:], why[0:1], why[1:2], why[2:3],
-        why[3:4], no_moves(), nothing.reshape((0, 0)), nothing.reshape((0, 6)),
-        nothing.reshape((0, 2, 5, d)), work, flags, rest[: 2 * NEIGHBOURS].reshape((2, NEIGHBOURS)),
-        rest[2 * NEIGHBOURS :],
+        0, rows, slots, X, room[CLOCK:_OWN], plan_of(numbers), parts_of(numbers[_AT_PARTS:]),
+        rule_of(numbers[_AT_RULE:]), rule_of(numbers[_AT_ALONE:]), numbers[_AT_WIDEN:],
+        room[BIAS:CLOCK].reshape((1, 2)), flags[2, :1], room[SCORE:BIAS].reshape((1, 3)), flags[3, :1],
+        own[0:1], own[1:2], own[2:3], own[3:4], no_moves(), nothing.reshape((0, 0)), nothing.reshape((0, 6)),
+        nothing.reshape((0, 2, 5, d)), own[4:], flags[:2],
+        rest[: 2 * NEIGHBOURS].reshape((2, NEIGHBOURS)), rest[2 * NEIGHBOURS :],
     )  # fmt: skip
     return complete
 
 
 @borrow(_ARGUMENTS)
-def run_plain(rows, slots, X, numbers, widen, room, flags, marks, out):  # type: ignore[no-untyped-def]
+def run_plain(rows, slots, X, numbers, room, flags):  # type: ignore[no-untyped-def]
     """Do the same by one plain chart, which measures from its mean; nothing completes a start."""
     d = X.shape[1]
-    why, work = room[3 : 3 + 4 * d].reshape((4, d)), room[3 + 4 * d : 3 + (4 + WORK) * d].reshape((WORK, d))
+    own = room[_OWN : _OWN + (4 + WORK) * d].reshape((4 + WORK, d))
     nothing = room[:0]
     mahalanobis.loop(
-        rows, slots, X, room[2:3], plan_of(numbers), Point(MEAN, 0, nothing), rule_of(numbers[_AT_RULE:]),
-        widen, room[:2].reshape((1, 2)), marks[:1], out.reshape((1, 3)), marks[1:], why[0:1], why[1:2],
-        why[2:3], why[3:4], no_moves(), nothing.reshape((0, 0)), nothing.reshape((0, 6)),
-        nothing.reshape((0, 2, 5, d)), work, flags, room[3 + (4 + WORK) * d + 2 * NEIGHBOURS :],
+        rows, slots, X, room[CLOCK:_OWN], plan_of(numbers), Point(MEAN, 0, nothing),
+        rule_of(numbers[_AT_RULE:]), numbers[_AT_WIDEN:], room[BIAS:CLOCK].reshape((1, 2)), flags[2, :1],
+        room[SCORE:BIAS].reshape((1, 3)), flags[3, :1], own[0:1], own[1:2], own[2:3], own[3:4], no_moves(),
+        nothing.reshape((0, 0)), nothing.reshape((0, 6)), nothing.reshape((0, 2, 5, d)), own[4:], flags[:2],
+        room[_OWN + (4 + WORK) * d + 2 * NEIGHBOURS :],
     )  # fmt: skip
     return False
