@@ -2,7 +2,7 @@
 
 The peer is the least that a detector by a running covariance does, in one compiled loop over complete
 records: score a record by its D² from the factor L D L', then learn it by a rank-one update; no verdict, no
-missing values, no reasons. It is made of the same functions as the product. Beside it stands the product's own
+missing values, no reasons. It is made of the same functions as the product. Beside it stands our own
 `RunningCovariance`: the same in one pass over the factor, which takes gaps, but gives no verdict either.
 
 Ours is `Model.run` on one key, as the pipeline calls it. The stream is a series (each value .8 of the one
