@@ -14,7 +14,7 @@ OLDEST := .venv-oldest
 OLDEST_READY := $(OLDEST)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-oldest check format bench bench-accuracy crash controls fuzz soak docs clean help lock wheel
+.PHONY: run test test-oldest check format bench bench-speed bench-accuracy profile crash controls fuzz soak docs clean help lock wheel
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +72,12 @@ bench: $(READY) ## time to be ready, memory, speed, and cost of the default
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.layers
 	$(BIN)/python -m benchmarks.cost
+
+bench-speed: $(BENCH_READY) ## each way through kyori beside a peer in one run; ONLY="kernel mqtt ...", else all
+	$(BENCH)/bin/python -m benchmarks.speed $(ONLY) --against benchmarks/speed/recorded.json $(if $(JSON),--json $(JSON))
+
+profile: $(BENCH_READY) ## where the time of `kyori run` goes, as a flame graph; WAY=csv, jsonl, keys or mqtt
+	$(BENCH)/bin/python -m benchmarks.profile $(or $(WAY),csv)
 
 bench-accuracy: $(BENCH_READY) ## rank and judge labelled data beside the peers; DATA=directory, else what is bundled
 	$(BENCH)/bin/python -m benchmarks.accuracy --cache $(BENCH)/figures.json $(if $(DATA),--data $(DATA)) $(if $(DOCS),--docs $(DOCS))

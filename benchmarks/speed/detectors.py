@@ -7,6 +7,7 @@ detector of its own, so its forest is the one of its streaming example: 40 trees
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,8 +35,9 @@ def measure(effort: Effort) -> Iterator[Row]:
         ("CapyMOA HalfSpaceTrees", "capymoa", 25.0, 20_000, half_space_trees),
         ("rrcf, 40 trees of 256", "rrcf", 5_000.0, 200, forest),
     ):
-        if importlib.util.find_spec(module) is None:
-            print(f"{f'default detector / {name}':<34}skipped: not installed, see `make bench-speed`")
+        reason = missing(module)
+        if reason:
+            print(f"{f'default detector / {name}':<34}skipped: {reason}")
             continue
         few = effort.records(most)
         rate = rates(
@@ -55,6 +57,15 @@ def measure(effort: Effort) -> Iterator[Row]:
             goal,
             beside=f"d = {_D}; a series {rate['series']:,.0f}/s, independent rows {rate['alone']:,.0f}/s",
         )
+
+
+def missing(module: str) -> str:
+    """Return why a peer cannot take part; "" = it can."""
+    if importlib.util.find_spec(module) is None:
+        return f"{module} is not installed; `make bench-speed` has it"
+    if module == "capymoa" and shutil.which("java") is None:
+        return "it needs java: apt-get install default-jre-headless"
+    return ""
 
 
 def ours(X: np.ndarray) -> Work:
