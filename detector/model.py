@@ -325,10 +325,12 @@ class Model:
             As in `run`.
         """
         simple = self._kernel == "mahalanobis" and self._point.kind == points.MEAN
-        if (self._kernel != "default" and not simple) or self._moves.window or self._moves.trusted:
+        known = simple or self._kernel in ("default", "univariate")
+        if not known or self._moves.window or self._moves.trusted:
             return None
         plan_ = self._plan._replace(mode=plan.FROZEN) if frozen else self._plan
-        return Single(self.d, self.width, plan_, self._parts, self._rules, self._widen)
+        alone = (self._start, self.settings.parts.season) if self._kernel == "univariate" else ()
+        return Single(self._kernel, self.d, self.width, plan_, self._parts or alone, self._rules, self._widen)
 
     def run(
         self,

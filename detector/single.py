@@ -19,23 +19,36 @@ class Single:
 
     Parameters
     ----------
+    kernel : str
+        ``default``, ``mahalanobis`` or ``univariate``.
     d, width : int
         Number of columns, length of a row.
     plan, parts, rules, widen
-        As the model's loop takes them; no parts: of a plain chart.
+        As the kernel's loop takes them; of a single column, the parts are the two numbers in their place.
     """
 
     def __init__(
-        self, d: int, width: int, plan: Plan, parts: Parts | None, rules: tuple[Rule, ...], widen: Floats
+        self,
+        kernel: str,
+        d: int,
+        width: int,
+        plan: Plan,
+        parts: Parts | tuple[float, ...],
+        rules: tuple[Rule, ...],
+        widen: Floats,
     ) -> None:
         from detector.kernel import single, start  # noqa: PLC0415 - compiled only for those who need it
 
-        self._run = single.run_default if parts else single.run_plain
+        self._run = {
+            "default": single.run_default,
+            "mahalanobis": single.run_plain,
+            "univariate": single.run_alone,
+        }[kernel]
         self._start: Callable[..., None] = start.start_anew
         self._plan, self._parts = plan, parts
         self._clock, self._score = single.CLOCK, single.SCORE
-        no_parts = (0.0,) * single.PARTS
-        numbers = np.array([*plan, *(parts or no_parts), *rules[0], *rules[-1], *widen], np.float64)
+        fill = (0.0,) * (single.PARTS - len(parts))
+        numbers = np.array([*plan, *parts, *fill, *rules[0], *rules[-1], *widen], np.float64)
         self._room = np.ones(single.room(d, width))  # what labels say of a record: nothing
         self._flags, self._work = np.zeros((4, d), np.bool_), np.empty((5, d))
         self._slots = np.zeros(1, np.int64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from detector.jit import Bools2, Floats1, Floats2, Ints1, borrow
 from detector.kernel import default as defaults
-from detector.kernel import mahalanobis
+from detector.kernel import mahalanobis, univariate
 from detector.kernel.independent import NEIGHBOURS
 from detector.kernel.moved import Moves
 from detector.kernel.plan import Parts, Plan
@@ -100,5 +100,18 @@ def run_plain(rows, slots, X, numbers, room, flags):  # type: ignore[no-untyped-
         room[SCORE:BIAS].reshape((1, 3)), flags[3, :1], own[0:1], own[1:2], own[2:3], own[3:4], no_moves(),
         nothing.reshape((0, 0)), nothing.reshape((0, 6)), nothing.reshape((0, 2, 5, d)), own[4:], flags[:2],
         room[_OWN + (4 + WORK) * d + 2 * NEIGHBOURS :],
+    )  # fmt: skip
+    return False
+
+
+@borrow(_ARGUMENTS)
+def run_alone(rows, slots, X, numbers, room, flags):  # type: ignore[no-untyped-def]
+    """Do the same for one column; in the place of parts stand the two numbers that its loop takes."""
+    own = room[_OWN : _OWN + 4].reshape((4, 1))
+    univariate.run(
+        rows, slots, X, room[CLOCK:_OWN], plan_of(numbers), int(numbers[_AT_PARTS]),
+        numbers[_AT_PARTS + 1] != 0.0, rule_of(numbers[_AT_RULE:]), numbers[_AT_WIDEN:],
+        room[BIAS:CLOCK].reshape((1, 2)), flags[2, :1], room[SCORE:BIAS].reshape((1, 3)), flags[3, :1],
+        own[0:1], own[1:2], own[2:3], own[3:4],
     )  # fmt: skip
     return False
