@@ -382,9 +382,7 @@ class Pipeline:
         open_alerts = [alert.to_json() for _, alert in sorted(self.open_alerts.items())]
         entries = self.book.entries() | (self._second.entries() if self._second is not None else self._unused)
         self._unused = {}
-        return State(
-            self.pool.changed(), json.dumps(open_alerts).encode(), self.budget.state(), entries
-        )
+        return State(self.pool.changed(), json.dumps(open_alerts).encode(), self.budget.state(), entries)
 
     def restore(
         self,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detector.contracts import Floats, Objects
 
 _EVICTED_AT_ONCE = 64
-"""This part of the memory: so is the search for those that were not used for longest no cost of each record."""
+"""This part of the memory, so that not every new key searches for the one that was not used for longest."""
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -70,7 +70,9 @@ class Pool:
         self.known = self.evicted = self.fetched = 0
         self.rows = fresh[None, :].copy()
         self._dirty = np.zeros(1, np.bool_)
-        self._used = np.zeros(1, np.int64)  # number of the record that came last; of a free slot: never evicted
+        self._used = np.zeros(
+            1, np.int64
+        )  # number of the record that came last; of a free slot: never evicted
 
     def __len__(self) -> int:
         """Return the number of slots; `rows` beyond it belong to nobody."""
