@@ -91,6 +91,35 @@ def test_what_was_evicted_before_it_was_stored_is_stored_and_found() -> None:
     assert pool.changed() == {}
 
 
+def test_what_is_being_stored_is_found_until_it_is() -> None:
+    shelf = Shelf(a=-1.0)
+    pool = backed(shelf, 1)
+    put(pool, a=1.0)
+    being_stored = pool.changed()
+    put(pool, b=2.0)  # a leaves the memory, and nothing of it has changed meanwhile
+    assert "a" in pool
+    assert pool.unstored == 0
+    assert pool.rows[pool.slots(keys("a"))[0]] == 1.0
+    assert pool.unstored == 1
+    put(pool, a=1.5)
+    assert being_stored == {"a": 1.0}  # a copy
+    shelf.update(being_stored)
+    pool.stored()
+    assert pool.rows[pool.slots(keys("b"))[0]] == 2.0
+    assert {key: float(row[0]) for key, row in pool.changed().items()} == {"a": 1.5, "b": 2.0}
+
+
+def test_many_are_evicted_at_once_where_many_are_in_memory() -> None:
+    pool = backed(Shelf(), 640, most=10_000)
+    pool.slots(keys(*(f"{i}" for i in range(640))))
+    pool.slots(keys(*(f"{i}" for i in range(640, 0, -1) if i < 600)))
+    pool.slots(keys("new"))
+    assert pool.evicted == 10  # a 64th
+    assert not {"0", *(f"{i}" for i in range(600, 609))} & set(pool.keys())
+    pool.slots(keys(*(f"next {i}" for i in range(9))))
+    assert (pool.evicted, len(pool)) == (10, 640)
+
+
 def test_the_keys_of_a_batch_stay_though_they_are_more_than_fit() -> None:
     pool = backed(Shelf(), 2)
     put(pool, a=1.0, b=2.0)
