@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 _SMALL_BYTES = 1 << 20
 """Of models: stored in some 15 ms, which is less than the reading may be held up and not worth a thread."""
-_LATE_S = 2.0
+_LATE_S = 5.0
 _RETRY_S, _RETRY_AT_MOST_S = 0.5, 10.0
 
 

@@ -123,6 +123,16 @@ def through(make: Callable[[], Pipeline], max_keys: int, batches: Sequence[tuple
 def test_scores_alerts_and_models_do_not_depend_on_max_keys(
     kind: str, cuts: list[tuple[int, str]], max_keys: int
 ) -> None:
+    assert_same(kind, max_keys, cuts)
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_nor_do_they_while_a_commit_is_under_way(kind: str) -> None:
+    """Batches so small that models leave the memory and come back before they are stored."""
+    assert_same(kind, 1, [(2, "" if i % 4 else "begin") for i in range(len(STREAM) // 2)])
+
+
+def assert_same(kind: str, max_keys: int, cuts: Sequence[tuple[int, str]]) -> None:
     batches, at = [], 0
     for size, then in [*cuts, (len(STREAM), "")]:
         batches.append((part(STREAM, slice(at, at + size)), then))

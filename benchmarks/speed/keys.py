@@ -13,7 +13,7 @@ from detector.pipeline import Pipeline
 from detector.settings import Pipeline as Settings
 
 _D, _KEYS, _BATCH = 5, 10_000, 10_000
-_LEARNED = 150
+LEARNED = 150
 """Records of each key before it counts: past the warm-up, which is cheaper."""
 _FEATURES = [f"f{j}" for j in range(_D)]
 _DETECTORS = {"plain": {"mode": "plain", "threshold": {"kind": "chi2_p"}}, "default": {}}
@@ -60,7 +60,7 @@ def batches(records: int, seed: int, keys: int = _KEYS) -> Iterator[Batch]:
 
 def ours(pipeline: Pipeline, records: int) -> Work:
     """Return a pipeline at work that has learned something of every key; each call takes the same records."""
-    for batch in batches(_LEARNED * _KEYS, 0):
+    for batch in batches(LEARNED * _KEYS, 0):
         pipeline.process(batch)
     pipeline.state()
     ready = list(batches(records, 1))
