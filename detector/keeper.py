@@ -125,6 +125,7 @@ class Keeper:
         self._looked = -np.inf
         self._said = ""
         self._kept: dict[str, str] = {}
+        self._storing: dict[str, str] = {}
 
     def begin(self, meta: Mapping[str, bytes]) -> None:
         """Let the pipeline go through the metric that counts, and train a first one if there is none.
@@ -189,11 +190,12 @@ class Keeper:
             meta["metric"] = archive.to_bytes(metric) if metric is not None else b""
         if str(self._trained) != self._kept.get("trained"):
             meta["trained"] = str(self._trained).encode()
+        self._storing = {"trained": str(self._trained), "metric": self._id}
         return meta
 
     def stored(self) -> None:
-        """Take note that all of it is stored."""
-        self._kept = {"trained": str(self._trained), "metric": self._id}
+        """Take note that all of what `changed` returned last is stored."""
+        self._kept = self._storing
 
     @property
     def _id(self) -> str:

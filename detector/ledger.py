@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -47,6 +47,9 @@ _GET = "SELECT value, checksum FROM entry WHERE kind = ? AND name = ?"
 _SCAN = "SELECT name, value, checksum FROM entry WHERE kind = ? AND name >= ? ORDER BY name LIMIT ?"
 _COUNT = "SELECT count(*) FROM entry WHERE kind = ?"
 _OLD = "SELECT checksum FROM entry WHERE kind = ? AND name = ?"
+_OF_MANY = "FROM entry WHERE kind = ? AND name IN ({})"
+_AT_ONCE = 500
+"""Names in one statement."""
 
 _HEAD = ("head", b"")
 _MODULUS = 1 << 8 * CHECKSUM
@@ -72,6 +75,20 @@ class Change:
         self._total += _number(seal)
         self._empty = False
 
+    def put_many(self, kind: Kind, values: Mapping[bytes, bytes]) -> None:
+        """Do the same with many values of a kind, in the order of their names: neighbours share a page.
+
+        One after the other in any order, 10,000 rows take twice as long.
+        """
+        for names in _parts(sorted(values)):
+            seals = {name: _seal(kind, name, values[name]) for name in names}
+            old = dict(_of_many(self._connection, "name, checksum", kind, names))
+            new = [(kind, name, values[name], seal) for name, seal in seals.items() if seal != old.get(name)]
+            self._connection.executemany(_PUT, new)
+            self._total += sum(_number(seal) for *_, seal in new)
+            self._total -= sum(_number(old[name]) for _, name, *_ in new if name in old)
+            self._empty = self._empty and not new
+
     def drop(self, kind: Kind, first: bytes = b"", last: bytes | None = None) -> None:
         """Remove the values of a kind whose names lie from `first` to `last`, both included."""
         where = "WHERE kind = ? AND name >= ?" + ("" if last is None else " AND name <= ?")
@@ -90,11 +107,12 @@ class Change:
 
 
 class Ledger:
-    """The file, open. Not thread-safe: its user holds a lock."""
+    """The file, open. Not thread-safe: its user holds a lock; one of its own is enough for `fetch`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._beside: sqlite3.Connection | None = None
 
     @classmethod
     def create(cls, path: Path, first: Sequence[tuple[Kind, bytes, bytes]]) -> Ledger:
@@ -152,6 +170,20 @@ class Ledger:
             row = self._connection.execute(_GET, (kind, name)).fetchone()
             return None if row is None else _check(self.path, kind, name, *row)
 
+    def fetch(self, kind: Kind, names: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return those of these values that are there, as the last commit left them.
+
+        Over a connection of its own, which waits for no change that is under way.
+        """
+        with explained(self.path, "read"):
+            if self._beside is None:
+                self._beside = dbfile.connect(self.path)
+            return {
+                name: _check(self.path, kind, name, value, seal)
+                for part in _parts(sorted(names))
+                for name, value, seal in _of_many(self._beside, "name, value, checksum", kind, part)
+            }
+
     def scan(self, kind: Kind, first: bytes = b"", limit: int = -1) -> list[tuple[bytes, bytes]]:
         """Return names and values of a kind in the order of the names, from `first` on."""
         with explained(self.path, "read"):
@@ -177,6 +209,8 @@ class Ledger:
         """Bring the -wal into the main file and let go of both."""
         try:
             with explained(self.path, "checkpoint"):
+                if self._beside is not None:
+                    self._beside.close()
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self._connection.close()
@@ -194,6 +228,18 @@ class Ledger:
         if value[:-CHECKSUM] != struct.pack("<H", dbfile.FORMAT):
             raise CorruptState(f"{self.path} is damaged: its head is of another format than its first page")
         return _number(value[-CHECKSUM:])
+
+
+def _parts(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Yield the names in parts that fit in one statement."""
+    return (names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE))
+
+
+def _of_many(
+    connection: sqlite3.Connection, columns: str, kind: Kind, names: Sequence[bytes]
+) -> sqlite3.Cursor:
+    places = ",".join("?" * len(names))
+    return connection.execute(f"SELECT {columns} {_OF_MANY.format(places)}", (kind, *names))
 
 
 def _head(total: int) -> tuple[str, bytes, bytes, bytes]:

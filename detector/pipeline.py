@@ -45,6 +45,7 @@ from detector.labels.book import Book, Entries, Labelled, Measure
 from detector.metric.learned import Metric
 from detector.model import Model
 from detector.moves import Moves
+from detector.numbering import numbers
 from detector.reference.pool import Pool
 from detector.result import Result, State
 from detector.scores import Scores
@@ -187,7 +188,7 @@ class Pipeline:
             self.model.use(aligned, self.pool.rows[: len(self.pool)])
             self.pool.slots(np.array(self.pool.keys(), object))  # all have changed
         if self._modes is not None:
-            self._modes.use(aligned, self.pool.rows)
+            self._modes.use(aligned, self.pool.rows[: len(self.pool)])
         self.metric = metric
         self.telling.metric = self.metric_id
 
@@ -263,7 +264,7 @@ class Pipeline:
 
         skew = self.settings.record.time.max_skew if self.settings.record.time else np.inf
         now = clock.advance(rows, slots, batch.time[used], batch.arrival, skew)
-        record = _numbers(slots, rows[:, row.SEEN])
+        record = numbers(rows, slots)
         told = [(0, notices.lost(self.name, self.model_id, gap)) for gap in batch.gaps]
         told += self.watch.sequence(self.pool, batch, senders, scored, now, record)
         told += self.watch.records(self.pool, slots, batch.time[used], batch.arrival, record)
@@ -381,9 +382,7 @@ class Pipeline:
         open_alerts = [alert.to_json() for _, alert in sorted(self.open_alerts.items())]
         entries = self.book.entries() | (self._second.entries() if self._second is not None else self._unused)
         self._unused = {}
-        return State(
-            dict(self.pool.changed()), json.dumps(open_alerts).encode(), self.budget.state(), entries
-        )
+        return State(self.pool.changed(), json.dumps(open_alerts).encode(), self.budget.state(), entries)
 
     def restore(
         self,
@@ -409,14 +408,3 @@ class Pipeline:
         for text in json.loads(open_alerts or b"[]"):
             alert = Alert.from_json(text)
             self.open_alerts[subject(alert)] = alert
-
-
-def _numbers(slots: NDArray[np.int64], seen: Floats) -> Floats:
-    """Return each record's number within its model, from 1, given how many the models have seen."""
-    order = np.argsort(slots, kind="stable")
-    first = np.flatnonzero(np.diff(slots[order], prepend=-1))
-    sizes = np.diff(np.append(first, len(order)))
-    within = np.arange(len(order)) - np.repeat(first, sizes)
-    numbers = np.empty(len(slots))
-    numbers[order] = within + 1.0
-    return numbers + seen[slots]

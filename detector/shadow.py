@@ -60,7 +60,7 @@ class Shadow:
     def entries(self) -> Entries:
         """Return the models touched since the last call, to be stored, and which ones are to be removed."""
         schema = self._schema
-        changed = {("second", key): codec.encode_row(row, schema) for key, row in self.pool.changed()}
+        changed = {("second", key): codec.encode_row(row, schema) for key, row in self.pool.changed().items()}
         removed = {name: None for name in self._unused if name not in changed}
         self._unused.clear()
         return changed | removed

@@ -76,7 +76,7 @@ class Store:
     def __init__(self, ledger: Ledger, quarantined: Path | None) -> None:
         self.quarantined = quarantined
         self._ledger = ledger
-        self._lock = threading.Lock()
+        self._lock, self._fetching = threading.Lock(), threading.Lock()
         self._open = True
         self._most: int | None = None
         self._handed_out: dict[str, int] = {}
@@ -125,10 +125,13 @@ class Store:
             return self._ledger.count("row")
 
     def fetch(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return the models of those of these keys that have one."""
-        with self._lock:
-            found = ((key, self._ledger.get("row", _name(key))) for key in keys)
-            return {key: row for key, row in found if row is not None}
+        """Return the models of those of these keys that have one; a commit that is under way does not count.
+
+        Nor is it waited for.
+        """
+        with self._fetching:
+            found = self._ledger.fetch("row", [_name(key) for key in keys])
+        return {_text(name): row for name, row in found.items()}
 
     def commit(
         self,
@@ -159,8 +162,7 @@ class Store:
         with self._lock, self._ledger.change() as change:
             for name, value in positions.items():
                 change.put("position", _name(name), value)
-            for name, value in rows.items():
-                change.put("row", _name(name), value)
+            change.put_many("row", {_name(name): value for name, value in rows.items()})
             for name, value in meta.items():
                 change.put("meta", _name(name), value)
             for (kind, name), entry in entries.items():
@@ -273,7 +275,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file, in one piece without a -wal; safe to call twice."""
-        with self._lock:
+        with self._lock, self._fetching:
             if not self._open:
                 return
             self._open = False

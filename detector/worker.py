@@ -1,7 +1,8 @@
 """One thread a pipeline: read, decide, commit, acknowledge, and only then deliver.
 
 The order is the promise. Positions, models and alerts of a batch are stored in one transaction; what
-the source is told afterwards, and what the sinks get afterwards, can both be repeated from there.
+the source is told afterwards, and what the sinks get afterwards, can both be repeated from there. A large
+transaction is written beside the reading (`detector.writer`); the next one begins when it is done.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from detector.failpoints import failpoint
 from detector.feedback import Feedback
 from detector.history import History
 from detector.keeper import Keeper
-from detector.labels.book import Entries
 from detector.metric import archive
 from detector.outbox import Outbox
 from detector.pipeline import Pipeline
@@ -36,6 +36,7 @@ from detector.refused import Refused
 from detector.shelf import Shelf
 from detector.store import Saved, Store
 from detector.tally import Tally
+from detector.writer import Commit, Writer
 
 log = structlog.get_logger()
 
@@ -44,6 +45,8 @@ FEEDBACK = "(labels)"
 _MOST_ROWS = 10_000
 _COMMIT_WITHIN_S = 0.05
 _LOOK_S = 0.2
+_GLANCE_S = 0.005
+"""How long reading may wait while a commit is under way: those who wait for that one are to hear of it."""
 _AWAY_S = 5.0
 """A longer time between two looks for silent keys was our own: a full disk, a sleeping machine."""
 _MODELS_A_SECOND = 1_000
@@ -55,8 +58,6 @@ class _Uncommitted:
     """What has been decided and is not stored yet."""
 
     positions: dict[str, bytes] = field(default_factory=dict)
-    rows: dict[str, bytes] = field(default_factory=dict)
-    entries: Entries = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     tokens: list[tuple[Source, object]] = field(default_factory=list)
     since: float = 0.0
@@ -124,6 +125,7 @@ class Worker(threading.Thread):
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
+        self._writer = Writer(pipeline.name, store, self._pause)
         self._saved: Saved | None = None
         self._outbox = Outbox(pipeline.name, pipeline.settings.limits.outbox, store)
         self.tallies: dict[str, Tally] = {}
@@ -191,10 +193,10 @@ class Worker(threading.Thread):
             self._couriers.start()
             self.ready.set()
             self._read_all()
-            self._commit()
+            self._commit(now=True)
             if not self._halt.is_set():
                 self._tell(self.pipeline.end())
-                self._commit()
+                self._commit(now=True)
                 log.info("sources_ended", pipeline=self.pipeline.name)
             while not self._pause(_LOOK_S):
                 self._couriers.check()
@@ -271,16 +273,19 @@ class Worker(threading.Thread):
             self._listen()
             self._couriers.check()
             if self._outbox.full():
-                self._commit()
+                self._commit(now=True)
                 self._pause(_LOOK_S)
                 continue
             for name, source in list(live.items()):
                 self.turns += 1
+                if self._writer.ended:
+                    self._finish()
+                patience = _GLANCE_S if self._writer.busy else self._patience()
                 try:
-                    batch = source.read(_MOST_ROWS, self._patience() / len(live))
+                    batch = source.read(_MOST_ROWS, patience / len(live))
                 except EndOfInput:
                     del live[name]
-                    self._commit()
+                    self._commit(now=True)
                     if not any(other.finite for other in live.values()):
                         self.finite_ended.set()
                     continue
@@ -348,46 +353,64 @@ class Worker(threading.Thread):
             return _LOOK_S
         return max(self._waiting.since + _COMMIT_WITHIN_S - time.monotonic(), 0.0)
 
-    def _commit(self, *, always: bool = False) -> None:
-        """Store what was decided, retrying while the disk does not let us; then acknowledge."""
+    def _commit(self, *, now: bool = False, always: bool = False) -> None:
+        """Store what was decided since the last commit, then acknowledge it.
+
+        A large commit is stored beside the reading, and the next one gathers until it is done.
+
+        Parameters
+        ----------
+        now : bool
+            Return only when all of it is stored.
+        always : bool
+            The same, even if it is nothing that a source or an output waits for.
+        """
+        now = now or always
+        if self._writer.busy and not (now or self._must_wait()):
+            return
+        self._finish()
         waiting = self._waiting
         if not waiting.positions and not waiting.alerts and not always:
             return
-        state, schema = self.pipeline.state(), bytes.fromhex(self.pipeline.schema)
-        self.allowance = (len(waiting.rows) + len(state.rows)) / _MODELS_A_SECOND
-        waiting.rows |= {key: codec.encode_row(row, schema) for key, row in state.rows.items()}
-        waiting.entries |= state.entries
+        self._refused.keep()
+        self._waiting = _Uncommitted()
+        commit = self._cut(waiting)
+        self.allowance = len(commit.rows) / _MODELS_A_SECOND
+        beside = not now and not commit.small
+        self._writer.begin(commit, beside=beside)
+        if not beside:
+            self._finish()
+
+    def _must_wait(self) -> bool:
+        """Return whether too much has gathered, or for too long, to read on while a commit is under way."""
+        alerts, unstored = len(self._waiting.alerts), self.pipeline.pool.unstored
+        return max(alerts, unstored) >= _MOST_ROWS or self._writer.late
+
+    def _cut(self, waiting: _Uncommitted) -> Commit:
+        """Return what has been decided, and all that must fit to it, as it is at this moment."""
+        state = self.pipeline.state()
         meta = {"open_alerts": state.open_alerts, "budget": state.budget, "counts": self.counts.to_bytes()}
         if not math.isnan(waiting.arrival):
             meta["arrival"] = repr(waiting.arrival).encode()
         if self._keeper is not None:
             meta |= self._keeper.changed()
-        self._refused.keep()
-        delay = 0.5
-        while True:
-            try:
-                self._store.commit(
-                    positions=waiting.positions,
-                    rows=waiting.rows,
-                    alerts=waiting.alerts,
-                    meta=meta,
-                    entries=waiting.entries,
-                )
-                break
-            except StateError as error:
-                log.error("cannot_store", pipeline=self.pipeline.name, error=str(error), retry_s=delay)
-                if self._pause(delay):
-                    raise
-                delay = min(2 * delay, 10.0)
+        schema = bytes.fromhex(self.pipeline.schema)
+        return Commit(
+            waiting.positions, state.rows, schema, waiting.alerts, meta, state.entries, waiting.tokens
+        )
+
+    def _finish(self) -> None:
+        """Wait for the commit under way, if there is one; what is stored is acknowledged, and goes out."""
+        commit = self._writer.end()
+        if commit is None:
+            return
         self.allowance = 0.0
+        self.pipeline.pool.stored()
         if self._keeper is not None:
             self._keeper.stored()
-        if delay > 0.5:
-            log.info("stored_again", pipeline=self.pipeline.name)
-        for source, token in waiting.tokens:
+        for source, token in commit.tokens:
             source.ack(token)
         failpoint("after_ack")
-        if waiting.alerts:
-            self._outbox.add(len(waiting.alerts))
+        if commit.alerts:
+            self._outbox.add(len(commit.alerts))
             self._couriers.wake()
-        self._waiting = _Uncommitted()

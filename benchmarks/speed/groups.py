@@ -1,11 +1,13 @@
 """The groups of `python -m benchmarks.speed`, in the order of the table."""
 
-from benchmarks.speed import detectors, kernel, one, start
+from benchmarks.speed import commit, detectors, kernel, keys, one, start
 from benchmarks.speed.compare import Group
 
 GROUPS: dict[str, Group] = {
     "kernel": kernel.measure,
     "one": one.measure,
     "detectors": detectors.measure,
+    "keys": keys.measure,
+    "commit": commit.measure,
     "start": start.measure,
 }

@@ -2,19 +2,23 @@
 
 With a backing only the rows of the keys that came last are in memory. The others are evicted, and fetched
 when their key comes again, bit for bit: what a model says does not depend on where it was meanwhile. The
-order is: memory, then what was evicted before it was stored, then the backing.
+order is: memory, then what was evicted before it was stored, then what is being stored, then the backing.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.contracts import Floats, Objects
+
+_EVICTED_AT_ONCE = 64
+"""This part of the memory, so that not every new key searches for the one that was not used for longest."""
+_NEVER = np.iinfo(np.int64).max
 
 
 class Backing(Protocol):
@@ -55,15 +59,20 @@ class Pool:
 
     def __init__(self, fresh: Floats, most: int) -> None:
         self._fresh, self._most = fresh, most
-        self._index: OrderedDict[str, int] = OrderedDict()  # with a backing: least recently used first
+        self._index: dict[str, int] = {}
         self._keys: list[str] = []
         self._free: list[int] = []
-        self._dirty: set[int] = set()
         self._left: dict[str, Floats] = {}  # evicted since `changed` was last asked
+        self._storing: dict[str, Floats] = {}  # what it returned, until that is stored
         self._backing: Backing | None = None
         self._in_memory = most
+        self._records = 0
         self.known = self.evicted = self.fetched = 0
-        self.rows = np.tile(fresh, (1, 1))
+        self.rows = fresh[None, :].copy()
+        self._dirty = np.zeros(1, np.bool_)
+        self._used = np.zeros(
+            1, np.int64
+        )  # number of the record that came last; of a free slot: never evicted
 
     def __len__(self) -> int:
         """Return the number of slots; `rows` beyond it belong to nobody."""
@@ -71,12 +80,17 @@ class Pool:
 
     def __contains__(self, key: str) -> bool:
         """Return whether a key has a row anywhere."""
-        return key in self._index or key in self._left or bool(self._stored([key]))
+        return key in self._index or bool(self._elsewhere([key]))
+
+    @property
+    def unstored(self) -> int:
+        """How many rows were evicted and are not being stored yet: they take memory until then."""
+        return len(self._left)
 
     def back(self, backing: Backing, in_memory: int) -> None:
         """Hold so many rows from now on, or as many as a batch has keys; all others are in the backing.
 
-        Whoever calls it stores there what `changed` yields, before it asks for the next slots.
+        Whoever calls it stores there what `changed` returns, and says so by `stored`, before it asks again.
         """
         self._backing, self._in_memory = backing, in_memory
         self.known = len(backing)
@@ -93,51 +107,65 @@ class Pool:
         keys : ndarray of shape (n,)
             Keys as str.
         """
-        index = self._index
-        names = keys.tolist()
-        missing = []
-        distinct = dict.fromkeys(names)
-        for name in distinct:
-            if name not in index:
-                missing.append(name)
-            elif self._backing is not None:
-                index.move_to_end(name)
-        if missing:
-            self._take_in(missing, len(distinct) - len(missing))
-        slots = np.fromiter((index.get(name, -1) for name in names), np.int64, len(names))
-        self._dirty.update(np.unique(slots[slots >= 0]).tolist())
+        slots = known = self._look_up(keys)
+        missing = slots < 0
+        if missing.any():
+            self._use(slots[~missing])  # so that none of them has to go
+            self._take_in(list(dict.fromkeys(keys[missing].tolist())))
+            slots = self._look_up(keys)
+            known = slots[slots >= 0]
+        self._use(known)
+        self._records += len(slots)
         return slots
 
-    def _take_in(self, missing: Sequence[str], needed: int) -> None:
-        """Give rows to keys that are not in memory; the `needed` ones used last may not be evicted."""
-        found: dict[str, Floats] = {name: self._left.pop(name) for name in missing if name in self._left}
-        found |= self._stored([name for name in missing if name not in found])
+    def _look_up(self, keys: Objects) -> NDArray[np.int64]:
+        return np.fromiter(map(self._index.get, keys, repeat(-1)), np.int64, len(keys))
+
+    def _use(self, slots: NDArray[np.int64]) -> None:
+        self._dirty[slots] = True
+        self._used[slots] = np.arange(self._records, self._records + len(slots))
+
+    def _take_in(self, missing: Sequence[str]) -> None:
+        """Give rows to keys that are not in memory."""
+        found = self._elsewhere(missing)
+        for name in found:
+            self._left.pop(name, None)
         self.fetched += len(found)
         room = max(self._most - self.known, 0)
         new = [name for name in missing if name not in found][:room]
         self.known += len(new)
-        size = len(self._index)
-        self._evict(min(size + len(found) + len(new) - self._in_memory, size - needed))
+        self._evict(len(self._index) + len(found) + len(new) - self._in_memory)
         for name in new:
             self._add(name, self._fresh)
         for name, row in found.items():
             self._add(name, row)
 
-    def _stored(self, keys: Sequence[str]) -> Mapping[str, Floats]:
-        return self._backing.fetch(keys) if self._backing is not None and keys else {}
+    def _elsewhere(self, keys: Sequence[str]) -> dict[str, Floats]:
+        """Return the rows of those of these keys that have one, but not in memory."""
+        if self._backing is None:
+            return {}
+        found = {name: of[name] for of in (self._storing, self._left) for name in keys if name in of}
+        stored = [name for name in keys if name not in found]
+        return found | (dict(self._backing.fetch(stored)) if stored else {})
 
     def _evict(self, count: int) -> None:
-        """Let go of the rows that were not used for longest."""
+        """Let go of the rows that were not used for longest, none of them by the present batch."""
         if self._backing is None or count <= 0:
             return
-        free = []
-        for _ in range(count):
-            name, slot = self._index.popitem(last=False)
-            if slot in self._dirty:
-                self._left[name] = self.rows[slot].copy()
-                self._dirty.discard(slot)
-            free.append(slot)
-        self._free += free
+        used = self._used[: len(self)]
+        evictable = int(np.count_nonzero(used < self._records))
+        count = min(max(count, self._in_memory // _EVICTED_AT_ONCE), evictable)
+        if count == 0:
+            return
+        oldest = np.argpartition(used, count - 1)[:count]
+        names = [self._keys[slot] for slot in oldest.tolist()]
+        for name in names:
+            del self._index[name]
+        changed = np.flatnonzero(self._dirty[oldest])
+        self._left |= zip([names[i] for i in changed.tolist()], self.rows[oldest[changed]], strict=True)
+        self._dirty[oldest] = False
+        self._used[oldest] = _NEVER
+        self._free += oldest.tolist()
         self.evicted += count
 
     def _add(self, key: str, row: Floats) -> None:
@@ -147,10 +175,17 @@ class Pool:
         else:
             slot = len(self._keys)
             if slot == len(self.rows):
-                self.rows = np.concatenate([self.rows, np.tile(self._fresh, (max(slot, 1), 1))])
+                self._grow(2 * slot)
             self._keys.append(key)
         self._index[key] = slot
         self.rows[slot] = row
+
+    def _grow(self, size: int) -> None:
+        """Make room; rows that nobody has yet are not touched, so that they take no memory."""
+        rows, dirty, used = self.rows, self._dirty, self._used
+        self.rows = np.empty((size, rows.shape[1]))
+        self._dirty, self._used = np.zeros(size, np.bool_), np.zeros(size, np.int64)
+        self.rows[: len(rows)], self._dirty[: len(rows)], self._used[: len(rows)] = rows, dirty, used
 
     def restore(self, key: str, row: Floats) -> None:
         """Put a saved row in its place, beyond `most` too: what was learned is not thrown away."""
@@ -160,13 +195,20 @@ class Pool:
             self._add(key, row)
             self.known += 1
 
-    def changed(self) -> Iterator[tuple[str, Floats]]:
-        """Yield key and row of every model touched since the last call."""
-        yield from self._left.items()
-        self._left.clear()
-        for slot in sorted(self._dirty):
-            yield self._keys[slot], self.rows[slot]
-        self._dirty.clear()
+    def changed(self) -> dict[str, Floats]:
+        """Return a copy of every row touched since the last call, by key."""
+        slots = np.flatnonzero(self._dirty)
+        names = [self._keys[slot] for slot in slots.tolist()]
+        found = self._left | dict(zip(names, self.rows[slots], strict=True))
+        self._left = {}
+        self._dirty[slots] = False
+        if self._backing is not None:
+            self._storing = found
+        return found
+
+    def stored(self) -> None:
+        """Take note that the backing has what `changed` returned."""
+        self._storing = {}
 
     def keys(self) -> Sequence[str]:
         """Return the keys in memory; without a backing, oldest first."""

@@ -37,10 +37,10 @@ def test_each_key_keeps_its_row(batches: list[list[str]], max_keys: int) -> None
 def test_changed_gives_each_touched_row_once() -> None:
     pool = Pool(np.zeros(1), 10)
     pool.slots(keys("a", "b", "a"))
-    assert [key for key, _ in pool.changed()] == ["a", "b"]
+    assert list(pool.changed()) == ["a", "b"]
     pool.slots(keys("b"))
-    assert [key for key, _ in pool.changed()] == ["b"]
-    assert list(pool.changed()) == []
+    assert list(pool.changed()) == ["b"]
+    assert pool.changed() == {}
 
 
 class Shelf(dict[str, np.ndarray]):
@@ -72,7 +72,7 @@ def test_the_key_not_used_for_longest_is_evicted_and_comes_back_as_it_was() -> N
     pool = backed(shelf, 2)
     put(pool, a=1.0, b=2.0)
     put(pool, a=1.5)
-    shelf.update({key: row.copy() for key, row in pool.changed()})
+    shelf.update(pool.changed())
     put(pool, c=3.0)  # b has to go
     assert (list(pool.keys()), pool.evicted) == (["a", "c"], 1)
     assert pool.rows[pool.slots(keys("b"))[0]] == 2.0  # and now a
@@ -87,8 +87,37 @@ def test_what_was_evicted_before_it_was_stored_is_stored_and_found() -> None:
     put(pool, b=2.0)
     assert pool.rows[pool.slots(keys("a"))[0]] == 1.0  # not the -1 of the last commit
     put(pool, c=3.0)
-    assert {key: float(row[0]) for key, row in pool.changed()} == {"a": 1.0, "b": 2.0, "c": 3.0}
-    assert dict(pool.changed()) == {}
+    assert {key: float(row[0]) for key, row in pool.changed().items()} == {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert pool.changed() == {}
+
+
+def test_what_is_being_stored_is_found_until_it_is() -> None:
+    shelf = Shelf(a=-1.0)
+    pool = backed(shelf, 1)
+    put(pool, a=1.0)
+    being_stored = pool.changed()
+    put(pool, b=2.0)  # a leaves the memory, and nothing of it has changed meanwhile
+    assert "a" in pool
+    assert pool.unstored == 0
+    assert pool.rows[pool.slots(keys("a"))[0]] == 1.0
+    assert pool.unstored == 1
+    put(pool, a=1.5)
+    assert being_stored == {"a": 1.0}  # a copy
+    shelf.update(being_stored)
+    pool.stored()
+    assert pool.rows[pool.slots(keys("b"))[0]] == 2.0
+    assert {key: float(row[0]) for key, row in pool.changed().items()} == {"a": 1.5, "b": 2.0}
+
+
+def test_many_are_evicted_at_once_where_many_are_in_memory() -> None:
+    pool = backed(Shelf(), 640, most=10_000)
+    pool.slots(keys(*(f"{i}" for i in range(640))))
+    pool.slots(keys(*(f"{i}" for i in range(640, 0, -1) if i < 600)))
+    pool.slots(keys("new"))
+    assert pool.evicted == 10  # a 64th
+    assert not {"0", *(f"{i}" for i in range(600, 609))} & set(pool.keys())
+    pool.slots(keys(*(f"next {i}" for i in range(9))))
+    assert (pool.evicted, len(pool)) == (10, 640)
 
 
 def test_the_keys_of_a_batch_stay_though_they_are_more_than_fit() -> None:
@@ -98,7 +127,7 @@ def test_the_keys_of_a_batch_stay_though_they_are_more_than_fit() -> None:
     assert [pool.key(slot) for slot in pool.slots(keys("e", "d", "c", "b"))] == ["e", "d", "c", "b"]
     put(pool, f=6.0)
     assert list(pool.keys()) == ["b", "f"]
-    assert {key: float(row[0]) for key, row in pool.changed()} == {
+    assert {key: float(row[0]) for key, row in pool.changed().items()} == {
         "a": 1.0, "b": 2.5, "c": 3.0, "d": 4.0, "e": 5.0, "f": 6.0,
     }  # fmt: skip
 

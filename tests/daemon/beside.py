@@ -1,0 +1,10 @@
+"""``kyori run`` that reads 50 records at a time, and writes every commit beside the reading."""
+
+from __future__ import annotations
+
+from detector import worker, writer
+from detector.cli import main
+
+if __name__ == "__main__":
+    worker._MOST_ROWS, writer._SMALL_BYTES = 50, -1
+    main()
