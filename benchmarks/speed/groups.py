@@ -1,8 +1,9 @@
 """The groups of `python -m benchmarks.speed`, in the order of the table."""
 
-from benchmarks.speed import kernel
+from benchmarks.speed import files, kernel
 from benchmarks.speed.compare import Group
 
 GROUPS: dict[str, Group] = {
     "kernel": kernel.measure,
+    "files": files.measure,
 }
