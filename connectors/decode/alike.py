@@ -15,7 +15,7 @@ from connectors.decode.errors import Undecodable
 from connectors.decode.rows import RowBuilder
 from connectors.decode.scan import scan
 from connectors.decode.times import scaled_column
-from connectors.decode.values import NAN, in_range, to_float
+from connectors.decode.values import NAN, to_float
 from detector.contracts import Floats
 
 _FEED = ord("\n")
@@ -127,26 +127,25 @@ class Alike:
         builder: RowBuilder,
     ) -> None:
         """Add lines whose keys and strange values are known."""
-        faults, name, times = builder.faults, builder.layout.time or "", builder.times
+        faults, clock, times = builder.faults, builder.layout.time or "", builder.times
         time = empty = np.full(len(keys), NAN)
         if self._clock >= 0:
-            time = scaled_column(numbers[self._number_at[self._clock]], name, faults)
+            time = scaled_column(numbers[self._number_at[self._clock]].copy(), clock, faults)
         elif self._time is not None:
             words = _cells(data, texts[self._text_at[self._time]])
-            time = times.column(list(map(self._value, words)), name, faults)
-        columns, by_place = {}, {}
-        for name, at in self._fields.items():
-            if at is None:
-                columns[name] = empty
-            else:
-                columns[name], by_place[at] = in_range(numbers[self._number_at[at]], name, faults), name
+            time = times.column(list(map(self._value, words)), clock, faults)
+        columns = {
+            name: numbers[self._number_at[at]] if at is not None else empty
+            for name, at in self._fields.items()
+        }
+        names = {at: name for name, at in self._fields.items()}
         for line, place, value in strange:
             if place == self._clock:
-                time[line] = times.one(value, builder.layout.time or "", faults)
-            if place in by_place:
-                columns[by_place[place]][line], reason = to_float(value)
+                time[line] = times.one(value, clock, faults)
+            if place in names:
+                columns[names[place]][line], reason = to_float(value)
                 if reason:
-                    faults[reason, by_place[place]] += 1
+                    faults[reason, names[place]] += 1
         builder.add_converted(columns, time, keys)
 
 

@@ -14,6 +14,7 @@ import math
 import numpy as np
 from numba import types
 
+from detector.contracts import LARGEST
 from detector.jit import Floats2, Ints1, borrow
 
 _Bytes = types.Array(types.uint8, 1, "C", readonly=True)
@@ -259,7 +260,7 @@ def scan(data, most, longest, mark, pieces, ends, numbers_at, texts_at, clock, n
                 value, i, what = _csv_cell(data, i, mark, wanted >= 0)
             if what == _WRONG:
                 return
-            if place == clock and i - start > 4 and data[start + 4] == _MINUS:
+            if abs(value) > LARGEST or (place == clock and i - start > 4 and data[start + 4] == _MINUS):
                 value, what = math.nan, _ODD
             if wanted >= 0:
                 numbers[wanted, line] = value

@@ -21,6 +21,7 @@ Decoder = CsvLines | JsonLines
 
 LAYOUT = Layout(("a", "b.c"), key="{site}/{k}", time="t")
 PLAIN = Layout(("a", "b.c"))
+TIME_TOO = Layout(("t", "k", "a"), key="{k}/{t}", time="t")
 SITE = {"site": "s"}
 
 
@@ -114,7 +115,9 @@ def csv_rows(cells: st.SearchStrategy[str], width: int) -> st.SearchStrategy[lis
 
 @given(csv_rows(CSV_CELLS, 5), st.booleans())
 def test_csv_of_any_cells(lines: list[bytes], windows: bool) -> None:
-    check("k,a,b.c,t,other", [line + b"\r" * windows for line in lines], LAYOUT)
+    lines = [line + b"\r" * windows for line in lines]
+    check("k,a,b.c,t,other", lines, LAYOUT)
+    check("k,a,b.c,t,other", lines, TIME_TOO)
 
 
 @given(
@@ -196,7 +199,9 @@ TOKENS = (
     )
 )
 def test_json_of_any_values(records: list[dict[str, object]]) -> None:
-    check(None, [json.dumps(record).encode() for record in records], LAYOUT)
+    lines = [json.dumps(record).encode() for record in records]
+    check(None, lines, LAYOUT)
+    check(None, lines, TIME_TOO)
 
 
 @given(
