@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from connectors.decode.errors import Undecodable
 from connectors.decode.rows import RowBuilder
-from connectors.decode.scan import scan
+from connectors.decode.scan import ANY_WORDS, NO_WORDS, WITH_OFFSET, scan
 from connectors.decode.times import scaled_column
 from connectors.decode.values import NAN, to_float
 from detector.contracts import Floats
@@ -64,6 +64,9 @@ class Alike:
         self._key = {name: place(name) for name in named}
         clock, worded = (self._time, None) if builder.times.plain else (None, self._time)
         self._clock = -1 if clock is None else clock
+        self._words = ANY_WORDS if builder.times.utc else WITH_OFFSET
+        if clock in self._fields.values():  # which want a number
+            self._words = NO_WORDS
         places = len(pieces) - 1
         self._number_at, self._numbers = _rows([*self._fields.values(), clock], places)
         self._text_at, self._texts = _rows([*self._key.values(), worded], places)
@@ -81,7 +84,7 @@ class Alike:
         odd, found = np.empty((_ODD_VALUES * most, 4), np.int64), np.zeros(3, np.int64)
         scan(
             text, most, self._longest, self._mark, self._pieces, self._ends,
-            self._number_at, self._text_at, self._clock, numbers, texts, odd, found,
+            self._number_at, self._text_at, self._clock, self._words, numbers, texts, odd, found,
         )  # fmt: skip
         rows, odds, size = found.tolist()
         keys = self._keys(data, texts[:, :rows], rows, builder)
@@ -96,6 +99,7 @@ class Alike:
                 strange.append((line, place, self._value(data[start:end])))
             except ValueError:
                 rows, size = line, _line_start(data, start)
+                strange = [one for one in strange if one[0] < rows]
                 break
         if rows:
             self._add(data, numbers[:, :rows], texts[:, :rows], strange, keys[:rows], builder)

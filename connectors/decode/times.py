@@ -52,6 +52,11 @@ class Times:
         """Whether a number is a time by itself."""
         return self._form == "auto"
 
+    @property
+    def utc(self) -> bool:
+        """Whether a time without an offset is one of UTC."""
+        return self._zone is None
+
     def column(self, values: Sequence[object], name: str, faults: Faults) -> Floats:
         """Return unix seconds, counting unreadable ones in `faults`; a missing one is no fault."""
         column = np.fromiter(map(self.read, values), np.float64, len(values))
