@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -243,7 +243,8 @@ class Alert:
 
     def to_json(self) -> str:
         """Return the alert as one line of JSON, keys in the order above, ``schema`` first."""
-        return json.dumps({"schema": "kyori.alert.v1", **asdict(self)}, allow_nan=False, ensure_ascii=True)
+        fields = _fields(self) | {"reasons": [_fields(reason) for reason in self.reasons]}
+        return json.dumps({"schema": "kyori.alert.v1", **fields}, allow_nan=False, ensure_ascii=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Alert:
@@ -256,6 +257,11 @@ class Alert:
             return cls(**fields)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ValueError(f"not an alert: {error!r}") from None
+
+
+def _fields(one: Alert | Reason) -> dict[str, Any]:
+    """Return what `dataclasses.asdict` does, which copies all of it, and takes four times as long."""
+    return {name: getattr(one, name) for name in one.__slots__}
 
 
 @runtime_checkable

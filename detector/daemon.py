@@ -6,6 +6,7 @@ watched, exchanged for others when the configuration has changed, and ended.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -99,6 +100,7 @@ class Daemon:
         self._start(self.workers.values())
         if self._stopping:
             return
+        gc.freeze()  # else all threads wait 50 ms now and then: Python looks for cycles in the libraries
         log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
         notify("READY=1")
 
@@ -209,6 +211,9 @@ class Daemon:
             self.config, self._commands = new, commands
             self.workers = {name: self.workers[name] for name in new.pipelines}
             self._start(self.workers[name] for name in change.prepared)
+            gc.unfreeze()  # the memory of those that ended
+            gc.collect()
+            gc.freeze()
         self.config = new
         self._watchdog.limit = new.watchdog
         log.info("reloaded", started=list(change.prepared), stopped=change.stopped, kept=change.kept)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detector.contracts import Alert, Floats
+from detector.contracts import Alert
 from detector.result import Result
 
 
@@ -53,10 +53,4 @@ class Progress:
         self.anomalies += int(result.scores.anomaly.sum())
         if result.second is not None:
             self.second_anomalies += int(result.second.anomaly.sum())
-        self.levels.append(_highest(result.scores.level))
-
-
-def _highest(level: Floats) -> float:
-    """Return the highest level of a batch; 0 while all are silent."""
-    known = level[~np.isnan(level)]
-    return float(known.max()) if len(known) else 0.0
+        self.levels.append(float(np.fmax.reduce(result.scores.level, initial=0.0)))

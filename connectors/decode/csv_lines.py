@@ -1,8 +1,9 @@
 """Lines of CSV: a header, then rows, decoded in blocks, as columns.
 
-Three ways, each slower and more general than the one before, all with the same result: a block of
-bare numbers is read as if it were JSON, by orjson; one without a quote goes through `csv.reader` as
-a whole; in any other, `csv.reader` is watched row by row, to know which line each row came from.
+Three ways, each slower and more general than the one before, all with the same result: rows without a quote
+are read by compiled code, as far as they are as wide as the header; a block without a quote goes through
+`csv.reader` as a whole; in any other, `csv.reader` is watched row by row, to know which line each row came
+from.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import orjson
-
+from connectors.decode.alike import Alike
 from connectors.decode.errors import Undecodable, shown
 from connectors.decode.rows import RowBuilder
-from detector.contracts import Floats
 
 DELIMITERS = (",", ";", "\t")
+_CONFUSING = frozenset('0123456789+-.eE"\r\n\0')
+"""Delimiters that could be a part of what they separate."""
 
 
 def guess_delimiter(header: str) -> str:
@@ -82,6 +82,7 @@ class CsvLines:
         self._multiline = multiline
         self._drop_header = drop_header
         self._line = ""
+        self._alike: Alike | None = None
         self.header: list[str] = []
         if columns:
             self.header = list(columns)
@@ -92,6 +93,29 @@ class CsvLines:
     def state(self) -> dict[str, Any]:
         """Return what is needed to go on in the middle of the file."""
         return {"header": self._line}
+
+    def scan(self, data: bytes, builder: RowBuilder, limit: int) -> tuple[int, int]:
+        """Decode the first rows of whole lines, as many as are plain; return how many, and their bytes.
+
+        The last byte of `data` is a line feed. A row that is not taken is left to `feed`.
+        """
+        if not self.header or self._delimiter in _CONFUSING:
+            return 0, 0
+        if self._drop_header and self._line and self._line.encode() in data:
+            return 0, 0
+        if self._alike is None:
+            mark, header = self._delimiter.encode(), self.header
+            pieces = [b"", *[mark] * (len(header) - 1), b""]
+            self._alike = Alike(
+                builder,
+                self._labels,
+                self._max_record,
+                mark,
+                pieces,
+                lambda name: header.index(name) if name in header else None,
+                bytes.decode,
+            )
+        return self._alike.take(data, limit, builder)
 
     def feed(
         self, lines: Sequence[bytes], number: int, builder: RowBuilder, limit: int, final: bool = True
@@ -109,14 +133,6 @@ class CsvLines:
             return self._feed_around_header(lines, number, builder, limit)
         block = lines[:limit]
         data = b"\n".join(block)
-        if builder.has_key(self._labels):
-            numbers = _bare_numbers(data, self._delimiter, len(block), len(self.header))
-            if numbers is not None:
-                names = reversed(self.header)  # of a name that stands there twice the first counts
-                builder.add_columns(
-                    dict(zip(names, numbers[::-1], strict=True)), self._labels, f"{self._place}:{number}"
-                )
-                return len(block)
         if b'"' not in data and self._feed_plain(data, number, builder):
             return len(block)
         return self._feed_watched(lines, number, builder, limit, final)
@@ -218,28 +234,3 @@ class CsvLines:
             if not final and self._multiline:
                 raise _Unfinished
         raise Undecodable("unclosed_quote", f"a quote is opened, but not closed: {shown(lines[start], 80)}")
-
-
-def _bare_numbers(data: bytes, delimiter: str, rows: int, width: int) -> Floats | None:
-    """Return the (width, rows) numbers of a block that has nothing else; None for any other block.
-
-    Only what JSON and `float` read alike may pass: a cell may be empty, but +1, .5, 1_0 or nan are
-    left to the other ways.
-    """
-    data = data.replace(b"\r\n", b"\n").removesuffix(b"\r")
-    mark = delimiter.encode()
-    if data.translate(None, b"0123456789+-.eE\n" + mark):
-        return None
-    # JSON reads -0 as the integer 0, and so loses a sign that float() keeps.
-    if data.count(b"-0") != data.count(b"-0."):
-        return None
-    data = b"\n" + data.replace(mark, b",") + b"\n"
-    if b",," in data or b"\n," in data or b",\n" in data:
-        data = data.replace(b"\n", b",\n,").replace(b",,", b",null,").replace(b",,", b",null,")
-        data = data.replace(b",\n,", b"\n")
-    try:
-        cells = orjson.loads(b"[[" + data[1:-1].replace(b"\n", b"],[") + b"]]")
-        numbers = np.array(cells, dtype=np.float64)
-    except (orjson.JSONDecodeError, ValueError, OverflowError):
-        return None
-    return np.ascontiguousarray(numbers.T) if numbers.shape == (rows, width) else None

@@ -32,6 +32,15 @@ class RowBuilder:
     layout : Layout
         The columns wanted. Its time zone must exist, or `SourceError` is raised.
 
+    Attributes
+    ----------
+    template : KeyTemplate
+        Makes the keys.
+    times : Times
+        Reads the times.
+    faults : Counter of (str, str)
+        Values that had to become NaN, by reason and field.
+
     Examples
     --------
     >>> builder = RowBuilder(Layout(("flow",), key="{pump}"))
@@ -43,9 +52,9 @@ class RowBuilder:
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._template = KeyTemplate(layout.key)
-        self._times = Times(layout.time_format, layout.timezone)
+        self.layout = layout
+        self.template = KeyTemplate(layout.key)
+        self.times = Times(layout.time_format, layout.timezone)
         self._restart()
 
     def _restart(self) -> None:
@@ -53,7 +62,7 @@ class RowBuilder:
         self._records: list[Mapping[str, object]] = []
         self._keys: list[str] = []
         self._rejected: list[Rejected] = []
-        self._faults = Faults()
+        self.faults = Faults()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -77,7 +86,7 @@ class RowBuilder:
             self.reject("not_an_object", detail, where, raw)
             return
         try:
-            key = self._template.fill(labels, record)
+            key = self.template.fill(labels, record)
         except Undecodable as error:
             self.reject(error.reason, error.detail, where, raw)
             return
@@ -136,14 +145,20 @@ class RowBuilder:
         self._add_keys(labels, rows)
         empty = np.full(rows, NAN)
         numbers = {
-            name: in_range(columns.get(name, empty), name, self._faults) for name in self._layout.numbers
+            name: in_range(columns.get(name, empty), name, self.faults) for name in self.layout.numbers
         }
-        clock = self._layout.time
+        clock = self.layout.time
         if clock is not None and clock in columns:
-            time = scaled_column(columns[clock], clock, self._faults)
+            time = scaled_column(columns[clock], clock, self.faults)
         else:
             time = empty
         self._blocks.append(_Block(numbers, time))
+
+    def add_converted(self, columns: dict[str, Floats], time: Floats, keys: Sequence[str]) -> None:
+        """Take whole columns as the batch is to have them; what had to become NaN is in `faults` already."""
+        self._settle()
+        self._keys.extend(keys)
+        self._blocks.append(_Block(columns, time))
 
     def reject(self, reason: str, detail: str, where: str, raw: bytes = b"") -> None:
         """Note a record that cannot be used, after the rows taken so far."""
@@ -157,12 +172,12 @@ class RowBuilder:
         keys[:] = self._keys
         made = Batch(
             columns={
-                name: _joined([block.columns[name] for block in blocks]) for name in self._layout.numbers
+                name: _joined([block.columns[name] for block in blocks]) for name in self.layout.numbers
             },
             time=_joined([block.time for block in blocks]),
             key=keys,
             rejected=tuple(self._rejected),
-            faults=dict(self._faults),
+            faults=dict(self.faults),
             arrival=arrival,
             skipped=skipped,
             position=position,
@@ -183,23 +198,23 @@ class RowBuilder:
         """Convert the wanted columns; `cells` gives the values of a field, or () where there is none."""
         empty = np.full(rows, NAN)
         columns = {}
-        for name in self._layout.numbers:
+        for name in self.layout.numbers:
             values = cells(name)
-            columns[name] = to_column(values, name, self._faults) if values else empty
-        values = cells(self._layout.time) if self._layout.time is not None else ()
-        time = self._times.column(values, self._layout.time or "", self._faults) if values else empty
+            columns[name] = to_column(values, name, self.faults) if values else empty
+        values = cells(self.layout.time) if self.layout.time is not None else ()
+        time = self.times.column(values, self.layout.time or "", self.faults) if values else empty
         self._blocks.append(_Block(columns, time))
 
     def has_key(self, labels: Mapping[str, str]) -> bool:
         """Tell whether the key can be made of labels alone, the same for all records."""
         try:
-            self._template.fill(labels, {})
+            self.template.fill(labels, {})
         except Undecodable:
             return False
         return True
 
     def _add_keys(self, labels: Mapping[str, str], rows: int) -> None:
-        self._keys.extend([self._template.fill(labels, {})] * rows)
+        self._keys.extend([self.template.fill(labels, {})] * rows)
 
     def _usable(
         self,
@@ -210,7 +225,7 @@ class RowBuilder:
         where: Callable[[int], str],
     ) -> list[Sequence[str]]:
         """Add the keys of the usable rows and return these; reject the others, in order."""
-        names = [name for name in self._template.names if name in places and name not in labels]
+        names = [name for name in self.template.names if name in places and name not in labels]
         known: dict[tuple[str, ...], str] = {}
         good = []
         for i, row in enumerate(rows):
@@ -221,7 +236,7 @@ class RowBuilder:
                     raise Undecodable("ragged_row", f"{len(row)} cells where the header has {width}")
                 cells = tuple([row[places[name]] for name in names])
                 if cells not in known:
-                    known[cells] = self._template.fill(labels, dict(zip(names, cells, strict=True)))
+                    known[cells] = self.template.fill(labels, dict(zip(names, cells, strict=True)))
             except Undecodable as error:
                 raw = ",".join(row).encode("utf-8", "surrogateescape")
                 self.reject(error.reason, error.detail, where(i), raw)

@@ -47,14 +47,35 @@ class Times:
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise SourceError(f"unknown time zone {zone!r}; write an IANA name, as Europe/Berlin") from error
 
+    @property
+    def plain(self) -> bool:
+        """Whether a number is a time by itself."""
+        return self._form == "auto"
+
+    @property
+    def utc(self) -> bool:
+        """Whether a time without an offset is one of UTC."""
+        return self._zone is None
+
     def column(self, values: Sequence[object], name: str, faults: Faults) -> Floats:
         """Return unix seconds, counting unreadable ones in `faults`; a missing one is no fault."""
         column = np.fromiter(map(self.read, values), np.float64, len(values))
         for i in np.flatnonzero(np.isnan(column)).tolist():
-            number, reason = to_float(values[i])
-            if reason or not math.isnan(number):  # there was something
-                faults["bad_time", name] += 1
+            self._note(values[i], name, faults)
         return column
+
+    def one(self, value: object, name: str, faults: Faults) -> float:
+        """Return the same of one value."""
+        seconds = self.read(value)
+        if math.isnan(seconds):
+            self._note(value, name, faults)
+        return seconds
+
+    @staticmethod
+    def _note(value: object, name: str, faults: Faults) -> None:
+        number, reason = to_float(value)
+        if reason or not math.isnan(number):  # there was something
+            faults["bad_time", name] += 1
 
     def read(self, value: object) -> float:
         """Return unix seconds, NaN for what is missing or cannot be read."""
@@ -91,10 +112,14 @@ def _short(text: str) -> str:
     return text
 
 
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""Beyond which size a number is in which part of a second."""
+
+
 def _scaled(number: float) -> float:
     """Take a number for s, ms, us or ns by its size."""
     size = abs(number)
-    for limit, unit in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)):
+    for limit, unit in _UNITS:
         if size > limit:
             number /= unit
             break
@@ -103,8 +128,11 @@ def _scaled(number: float) -> float:
 
 def scaled_column(column: Floats, name: str, faults: Faults) -> Floats:
     """Return what `Times.read` makes of each number."""
-    seconds = np.fromiter(map(_scaled, column.tolist()), np.float64, len(column))
-    bad = int((np.isnan(seconds) & ~np.isnan(column)).sum())
-    if bad:
-        faults["bad_time", name] += bad
+    size, seconds = np.abs(column), column
+    if (size > _UNITS[-1][0]).any():
+        seconds = column / np.select([size > limit for limit, _ in _UNITS], [unit for _, unit in _UNITS], 1.0)
+    beyond = np.abs(seconds) >= _LAST
+    if beyond.any():
+        faults["bad_time", name] += int(beyond.sum())
+        seconds = np.where(beyond, NAN, seconds)
     return seconds

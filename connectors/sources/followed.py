@@ -126,6 +126,8 @@ class Followed:
             self._begin_anew(status)
             return True
         self.mark.mtime = status.st_mtime_ns
+        if self._scan(data, builder, room):
+            return True
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and not self.mark.refused:
@@ -139,6 +141,18 @@ class Followed:
             self._seen = state
             return False
         return True
+
+    def _scan(self, data: bytes, builder: RowBuilder, room: int) -> bool:
+        """Take lines that are all alike at once; False where the next one is to be looked at by itself."""
+        mark, complete = self.mark, data[: data.rfind(b"\n") + 1]
+        if self._decoder is None or not complete or mark.skipping or mark.refused or mark.offset == 0:
+            return False
+        rows, size = self._decoder.scan(complete, builder, room)
+        if rows:
+            mark.line += rows
+            self._wider = 0
+            self._move(data[:size])
+        return rows > 0
 
     def _read(self, want: int) -> bytes | None:
         """Return what follows the mark; None where what was before it is there no longer.
@@ -202,7 +216,7 @@ class Followed:
         mark = self.mark
         mark.form = mark.form or self._form(first)
         if mark.form == "jsonl":
-            return JsonLines(mark.path, {})
+            return JsonLines(mark.path, {}, self._options.max_line)
         # Behind a rotation the header may come again, or be another one, or not come at all.
         if mark.line == 1 and names_a_field(first, self._layout):
             mark.header = ""

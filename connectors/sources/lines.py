@@ -31,6 +31,8 @@ def without_bom(start: bytes) -> bytes:
 class LineReader:
     """Complete lines, to be looked at first and taken then; the last may lack its line feed.
 
+    Either as they stand in the text, many at once, or cut and one by one.
+
     Parameters
     ----------
     read : callable
@@ -50,16 +52,38 @@ class LineReader:
         self.problem: Undecodable | None = None
         self.rest = b""
         self._started = offset > 0
+        self._text = b""  # complete lines that are not cut yet; those in _lines come before
         self._lines: list[bytes] = []
         self._next = 0
         self._overlong = False
         self._dropped: Overlong | None = None
         self._unterminated = False
 
+    def whole(self) -> bytes:
+        """Return some of the next lines uncut, line feeds and all; b"" where there are none now.
+
+        A line that is too long may be among them.
+        """
+        while not self._text and not self.ended and self._next == len(self._lines):
+            if not self._fetch():
+                break
+        if self._next < len(self._lines) and not self._overlong:
+            self._text = b"\n".join([*self._lines[self._next :], self._text])
+            self._lines, self._next = [], 0
+        return self._text if not self._lines else b""
+
+    def skip(self, size: int) -> None:
+        """Take that many bytes of what `whole` returned, which are complete lines."""
+        self.offset += size
+        self._text = self._text[size:]
+        self._finish()
+
     def peek(self, count: int) -> list[bytes]:
         """Return up to `count` of the next lines; an `Overlong` comes alone."""
-        while len(self._lines) - self._next < count and not self.ended:
-            if not self._fetch():
+        while (short := self._next + count - len(self._lines)) > 0:
+            if self._text:
+                self._cut(short)
+            elif self.ended or not self._fetch():
                 break
         lines = self._lines[self._next : self._next + count]
         if self._overlong:
@@ -82,9 +106,13 @@ class LineReader:
         self._next += count
         if self._next == len(self._lines):
             self._lines, self._next, self._overlong = [], 0, False
-            if self._unterminated:
-                self.offset -= 1
-                self._unterminated = False
+            self._finish()
+
+    def _finish(self) -> None:
+        """Count no line feed that is not there, when all is taken."""
+        if self._unterminated and not self._text and not self._lines:
+            self.offset -= 1
+            self._unterminated = False
 
     def _fetch(self) -> bool:
         """Read a piece; False when there is none now."""
@@ -96,11 +124,11 @@ class LineReader:
         if chunk is None:
             return False
         if chunk:
-            self._cut(chunk)
+            self._add(chunk)
         else:
             self.ended = True
             if self.rest or self._dropped is not None:
-                self._cut(b"\n")
+                self._add(b"\n")
                 self._unterminated = True
         return True
 
@@ -119,24 +147,34 @@ class LineReader:
         self.offset += len(start) - len(bare)
         return bare or self._read(_CHUNK)
 
-    def _cut(self, chunk: bytes) -> None:
-        pieces = chunk.split(b"\n")
+    def _add(self, chunk: bytes) -> None:
+        """Take in what was read: complete lines, and the beginning of another."""
         if self._dropped is not None:
-            self._dropped.size += len(pieces[0])
-            if len(pieces) == 1:
+            start, feed, chunk = chunk.partition(b"\n")
+            self._dropped.size += len(start)
+            if not feed:
                 return
-            pieces[0], self._dropped = self._dropped, None
-            self._overlong = True
+            if self._text:
+                self._cut(len(self._text))
+            self._lines.append(self._dropped)
+            self._dropped, self._overlong = None, True
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            self._text += self.rest + chunk[:end]
+            self.rest = chunk[end:]
         else:
-            pieces[0] = self.rest + pieces[0]
-        self.rest = pieces.pop()
-        if max(map(len, pieces), default=0) > self._max_line:
+            self.rest += chunk
+        if len(self.rest) > self._max_line:
+            self._dropped, self.rest = _overlong(self.rest), b""
+
+    def _cut(self, count: int) -> None:
+        """Cut so many lines, or as many as there are."""
+        *pieces, self._text = self._text.split(b"\n", count)
+        if max(map(len, pieces)) > self._max_line:
             pieces = [self._shortened(piece) for piece in pieces]
             self._overlong = True
         self._lines = self._lines[self._next :] + pieces
         self._next = 0
-        if len(self.rest) > self._max_line:
-            self._dropped, self.rest = _overlong(self.rest), b""
 
     def _shortened(self, line: bytes) -> bytes:
         return _overlong(line) if len(line) > self._max_line else line

@@ -26,6 +26,10 @@ ENDINGS = {
 }
 
 
+_FEW = 256
+"""So many lines go the slow way before the fast one is tried again."""
+
+
 class TextOptions(Options):
     """Options that every source of lines has."""
 
@@ -57,6 +61,8 @@ class Reading(Protocol):
 
 
 class _Decoder(Protocol):
+    def scan(self, data: bytes, builder: RowBuilder, limit: int) -> tuple[int, int]: ...
+
     def feed(
         self, lines: list[bytes], number: int, builder: RowBuilder, limit: int, final: bool = True
     ) -> int: ...
@@ -142,41 +148,58 @@ class TextReading:
         start = len(builder) + builder.rejected
         extra = 0
         while (room := limit - (len(builder) + builder.rejected - start)) > 0:
-            lines = self._lines.peek(room + extra)
+            if not extra and self._scan(builder, room):
+                continue
+            few = min(room, _FEW)
+            lines = self._lines.peek(few + extra)
             if not lines:
                 return not self._ended(builder)
             if isinstance(lines[0], Overlong):
                 self._reject_overlong(lines[0], builder)
                 continue
-            final = len(lines) < room + extra and (self._lines.ended or self._lines.blocked)
+            final = len(lines) < few + extra and (self._lines.ended or self._lines.blocked)
             try:
-                used = self._decode(lines, builder, room, final)
+                used = self._decode(lines, builder, few, final)
             except Undecodable as error:
                 builder.reject(error.reason, error.detail, f"{self._place}:{self._number}", lines[0])
                 return False
-            if used == 0 and len(lines) < room + extra:
+            if used == 0 and len(lines) < few + extra:
                 return True
             # A record may go on over more lines than there is room for records.
-            extra = 0 if used else room + 2 * extra
+            extra = 0 if used else few + 2 * extra
             self._take(used)
         return True
 
+    def _scan(self, builder: RowBuilder, room: int) -> bool:
+        """Take lines that are all alike at once; False where the next one is to be looked at by itself."""
+        data = self._lines.whole()
+        if not data:
+            return False
+        if self._decoder is None:
+            self._decoder = self._choose(data)
+        if self._decoder is None:
+            return False
+        rows, size = self._decoder.scan(data, builder, room)
+        self._lines.skip(size)
+        self._number += rows
+        return rows > 0
+
     def _decode(self, lines: list[bytes], builder: RowBuilder, room: int, final: bool) -> int:
         if self._decoder is None:
-            self._decoder = self._choose(lines)
+            self._decoder = self._choose(b"".join(lines))
             if self._decoder is None:
                 return len(lines)
         return self._decoder.feed(lines, self._number, builder, room, final)
 
-    def _choose(self, lines: list[bytes]) -> _Decoder | None:
+    def _choose(self, text: bytes) -> _Decoder | None:
         """Return the decoder; None as long as there are blank lines only."""
         if self._form == "auto":
-            start = b"".join(lines).lstrip()[:1]
+            start = text.lstrip()[:1]
             if not start:
                 return None
             self._form = "jsonl" if start in (b"{", b"[") else "csv"
         if self._form == "jsonl":
-            return JsonLines(self._place, self._labels)
+            return JsonLines(self._place, self._labels, self._options.max_line)
         return csv_lines(self._options, self._layout, self._place, self._labels, self._header)
 
     def _take(self, lines: int) -> None:

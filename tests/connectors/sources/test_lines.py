@@ -45,6 +45,28 @@ def test_offset_is_where_reading_can_go_on() -> None:
         assert all_lines(reader, 100) == whole[i + 1 :]
 
 
+@pytest.mark.parametrize("taken", [1, 2, 3])
+@pytest.mark.parametrize("peeked", [0, 1, 2])
+def test_lines_that_are_taken_whole_are_the_same(taken: int, peeked: int) -> None:
+    """Whether they are cut or not, and if some were looked at before."""
+    whole = all_lines(pieces(TEXT), 100)
+    for cut in range(len(TEXT)):
+        reader, found = pieces(TEXT, cut), []
+        while reader.peek(1):
+            reader.peek(peeked)
+            text = reader.whole()
+            lines = text.split(b"\n")[:-1][:taken]
+            if lines and max(map(len, lines)) <= 20:
+                for line in lines:
+                    reader.skip(len(line) + 1)
+                    found.append((line, reader.offset))
+            else:
+                (line,) = reader.peek(1)
+                reader.advance(1)
+                found.append((line[:4] if isinstance(line, Overlong) else line, reader.offset))
+        assert found == whole
+
+
 def test_long_lines_take_no_memory() -> None:
     count = 0
 

@@ -1,0 +1,7 @@
+"""Bytes that compiled code compares with, and what it may say of a value."""
+
+TAB, FEED, RETURN, BLANK, QUOTE, PLUS, MINUS, POINT, ZERO, COLON = map(ord, '\t\n\r "+-.0:')
+ESCAPE, E, SMALL_E, T, Z = map(ord, "\\EeTZ")
+
+FOUND, ODD, UNSURE, WRONG = 0, 1, 2, 3
+"""What a value is: a number or missing; to be looked at if it is wanted; in any case; not even a value."""

@@ -1,0 +1,314 @@
+"""Lines that are made alike: what compiled code reads of them is what the slower ways read, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from connectors.decode.csv_lines import CsvLines
+from connectors.decode.json_lines import JsonLines
+from connectors.decode.rows import RowBuilder
+from connectors.decode.times import Times
+from detector.contracts import Batch, Layout
+
+Decoder = CsvLines | JsonLines
+
+LAYOUT = Layout(("a", "b.c"), key="{site}/{k}", time="t")
+PLAIN = Layout(("a", "b.c"))
+TIME_TOO = Layout(("t", "k", "a"), key="{k}/{t}", time="t")
+SITE = {"site": "s"}
+
+
+def decoder(layout: Layout, header: str | None, labels: Mapping[str, str] = SITE, mark: str = ",") -> Decoder:
+    if header is None:
+        return JsonLines("f", labels, 500)
+    return CsvLines("f", labels, (), delimiter=mark, header=header, max_record=500)
+
+
+def scanned(one: Decoder, lines: list[bytes], layout: Layout, limit: int = 10_000) -> tuple[Batch, int]:
+    """Read as the sources do; return also how many lines the fast way took."""
+    builder, at, fast = RowBuilder(layout), 0, 0
+    while at < len(lines):
+        data = b"\n".join([*lines[at:], b""])
+        rows, size = one.scan(data, builder, limit)
+        assert data[:size].count(b"\n") == rows and (size == 0 or data[size - 1 : size] == b"\n")
+        at, fast = at + rows, fast + rows
+        if not rows:
+            at += one.feed(lines[at:], 1 + at, builder, 3)
+    return builder.batch(arrival=0.0, position=b""), fast
+
+
+def one_by_one(one: Decoder, lines: list[bytes], layout: Layout) -> Batch:
+    builder, at = RowBuilder(layout), 0
+    while at < len(lines):
+        at += one.feed(lines[at:], 1 + at, builder, 1)
+    return builder.batch(arrival=0.0, position=b"")
+
+
+def told(batch: Batch) -> tuple[object, ...]:
+    columns = {name: [float(x).hex() for x in column] for name, column in batch.columns.items()}
+    rejected = [(one.row, one.reason, one.where, one.raw) for one in batch.rejected]
+    return columns, [float(x).hex() for x in batch.time], batch.key.tolist(), rejected, batch.faults
+
+
+def check(
+    header: str | None, lines: list[bytes], layout: Layout, mark: str = ",", limit: int = 10_000
+) -> int:
+    """Compare both ways; return how many lines were taken by the fast one."""
+    fast, taken = scanned(decoder(layout, header, mark=mark), lines, layout, limit)
+    assert told(fast) == told(one_by_one(decoder(layout, header, mark=mark), lines, layout))
+    return taken
+
+
+NUMBERS = (
+    "0", "-0", "-0.0", "7", "007", "1.", ".5", "-.5", "+1", "+-1", "1e", "1e+", "e5", ".", "-", "--1", "1_0",
+    "1.5", "-0.5e-3", "1E5", "1e22", "1e23", "123456789012345678901", "0.000000000000000000001234567890123",
+    "9007199254740993", "9007199254740992.5", "1e308", "1e309", "-1e400", "1e-400", "5e-324", "2.2e-308",
+    "1e-342", "1e-343", "1e99999999999999999999", "0e99999999999999999999", "1e100", "1e101",
+    "12345678901234567890", "75721721109880755e-1", "1.7976931348623157e308", "1.7976931348623159e308",
+    "18446744073709551616", "nan", "NaN", "-nan", "inf", "Infinity", "na", "null", "NULL", "true", "None",
+    "0x10", "1,5", "1 2",
+)  # fmt: skip
+BLANK = (
+    "", " ", "\t", " 1 ", "\t2.5\t", " nan ", "\x0b3", "4\x0c", "\xa05", "6\u2003", " -", "\x1c7",
+)  # fmt: skip
+TEXTS = (
+    "x", "pump 1", "é", "🙂", "\x00", "\x7f", "a" * 520, "a" * 140_000, "\ufeff1", "\u0661",
+)  # fmt: skip
+TIMES = (
+    "1700000000", "1.7e12", "1700000000123456789", "-5", "123e-5", "2e-5", "1e300", "253402300800",
+    "2026-11-30T11:00:00Z", "2026-11-30 11:00", "2026-11-30T11:00:00.123456789+01:00", "20261130T110000",
+    "2026-13-01", "soon", "2026-11-30", "9999-12-31T23:59:59", "0001-01-01",
+)  # fmt: skip
+CSV_ROWS = (
+    b"p,1,2,3,", b"p,1,2,3,4,5", b"", b"\r", b"p", b'p,"1",2,3,4', b'"p,1,2,3,4', b"p,1,2,3,\xff",
+    b"p,1,\r2,3,4", b"p,1,2,3,4\r\r", b"p,1,2,3,4\r", b",1,2,3,4", b" ,1,2,3,4", b"p,1,2,3,\x00",
+)  # fmt: skip
+JSON_LINES = (
+    b'{"k": 1, "a": 2}', b'{"k": 1, "a": 2 }', b'{"a": 2, "k": 1}', b'{"k": 1, "a": 2}\r', b"", b" ", b"x",
+    b'{"k": 1, "a": 2, "a": 3}', b'{"k": 1, "\\u0061": 2}', b'{"k": 1}', b"{}", b"[]", b"1", b'{"k": 1, "a"',
+    b'{"k": 1, "a": 2}{"k": 1, "a": 2}', b'{"k": "p", "b.c": 1, "b": {"c": 2}}', b'{"k": 1, "a": {"x": 2}}',
+    b'{"k": 1, "a": 2}, {"k": 1, "a": 2}', b'{"k": 1, "b": {"c": 3}}', b'{"k": 1, "b": {"c": {"d": 3}}}',
+    b'{"k": "\xff", "a": 2}', b'{"k": "\xc3\xa9", "a": 2}', b'{"a": 1"b"}', b'{"k": 1, "a": 2"b"}',
+    b'{"k": {}, "a": 1}', b'{"x": 1, "a": 1 2}', b'{"x": 5 6, "k": 1}', b'{"x": [1], "k": 1}',
+    b'{"k":1,"a":2,"x":{"y":{"z":[]}}}', b'{"k": 1, "x": ' + b'{"y": ' * 20 + b"1" + b"}" * 21,
+    b'{"k": 1, "x": ' + b'{"y": ' * 14 + b"1" + b"}" * 15,
+)  # fmt: skip
+CSV_CELLS = st.one_of(
+    st.sampled_from((*NUMBERS, *BLANK, *TEXTS, *TIMES)),
+    st.floats(allow_nan=False).map(repr),
+    st.decimals(-1000, 1000, places=4).map(str),
+    st.integers(-(10**25), 10**25).map(str),
+)
+
+
+def csv_rows(cells: st.SearchStrategy[str], width: int) -> st.SearchStrategy[list[bytes]]:
+    row = st.lists(cells, min_size=width, max_size=width).map(",".join)
+    return st.lists(row.map(str.encode), min_size=1, max_size=6)
+
+
+@given(csv_rows(CSV_CELLS, 5), st.booleans())
+def test_csv_of_any_cells(lines: list[bytes], windows: bool) -> None:
+    lines = [line + b"\r" * windows for line in lines]
+    check("k,a,b.c,t,other", lines, LAYOUT)
+    check("k,a,b.c,t,other", lines, TIME_TOO)
+
+
+@given(
+    st.lists(
+        st.sampled_from(CSV_ROWS),
+        max_size=9,
+    )
+)
+def test_csv_of_any_rows(lines: list[bytes]) -> None:
+    check("k,a,b.c,t,other", lines, LAYOUT)
+
+
+def test_csv_takes_the_fast_way() -> None:
+    lines = [b"p%d,%d.5, nan,2026-11-30T11:00:%02d,x" % (i % 3, i, i) for i in range(50)]
+    assert check("k,a,b.c,t,other", lines, LAYOUT) == 50
+    assert check("k,a,b.c,t,other", lines, LAYOUT, limit=7) == 50
+    lines[20:20] = [b"ragged"]
+    assert 45 <= check("k,a,b.c,t,other", lines, LAYOUT) <= 50
+    assert check("x;y;a;a", [b"1;2;3;4", b"1;2;;4"], PLAIN, mark=";") == 2
+    assert check("a", [b"1", b"", b"2", b"\r", b"3\r"], PLAIN) >= 2
+
+
+@pytest.mark.parametrize("mark", ["e", "1", "-", ".", "\0", " ", "\t", "|"])
+def test_any_delimiter(mark: str) -> None:
+    for cells in (("1", "2", "3"), ("1e5", "-2", ".5"), ("", " ", "4"), ("\t1", "2\t", "x"), ("1", "2")):
+        line = mark.join(cells).encode()
+        assert check(mark.join("xab"), [line], PLAIN, mark=mark) <= (mark in " \t|")
+
+
+def test_a_header_that_comes_again_is_no_row() -> None:
+    one = CsvLines("f", {}, (), header="a,b", drop_header=True)
+    batch, _ = scanned(one, [b"1,2", b"a,b", b"3,4"], Layout(("a",)))
+    assert batch.columns["a"].tolist() == [1.0, 3.0]
+    assert batch.faults == {}
+
+
+def test_no_line_is_taken_that_is_too_long() -> None:
+    for one in (decoder(PLAIN, "a"), decoder(PLAIN, None)):
+        data = b'{"a": 1, "x": "' + b"g" * 500 + b'"}\n' if isinstance(one, JsonLines) else b"1" * 501 + b"\n"
+        assert one.scan(data, RowBuilder(PLAIN), 10) == (0, 0)
+
+
+def test_a_time_format_and_a_zone() -> None:
+    layout = Layout(("a",), time="t", time_format="%d.%m.%Y %H:%M", timezone="Europe/Berlin")
+    lines = [b"1,30.11.2026 12:00", b"2,soon", b"3,", b"4,1700000000"]
+    assert check("a,t", lines, layout) == 4
+    texts = [json.dumps({"a": i, "t": t}).encode() for i, t in enumerate(("30.11.2026 12:00", 5, None, ""))]
+    assert check(None, texts, layout) == 4
+    assert (
+        check(
+            "a,t",
+            [b"1,2026-07-01T12:00:00", b"2,2026-07-01"],
+            Layout(("a",), time="t", timezone="Europe/Berlin"),
+        )
+        == 2
+    )
+
+
+VALUES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(10**25), 10**25),
+    st.sampled_from((None, True, False, 0, -0.0, 1e300, "", "1.5", " 2", "x", "é", "nan", 10**400)),
+    st.sampled_from(TIMES),
+    st.sampled_from(({}, {"c": 1}, [], [1], [{"c": 1}])),
+)
+TOKENS = (
+    "-0", "-0.0", "-0e5", "0", "00", "01", "1.", ".5", "+1", "-", "1e", "1e5", "1E+5", "1e-5", "1.5e400",
+    "NaN", "nul", "null", "nullx", "true", "tru\u0435", "false", '"a', '"a"', '"a\\n"', '"a\\u00e9"', '"\t"',
+    '"\x7f"', "''", "1 ", " 1", "\t1", "1\r", '"1"', '"{"', '"a": 1', "1, 2", '1, "a": 2', '1, "a2": {}',
+    "Infinity", "{}", "[]", "12345678901234567890", "1" * 30, "1" * 400, "0.1234567890123456789012",
+    "-9223372036854775809", '"-0"',
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"k": VALUES, "a": VALUES, "t": VALUES, "b": st.just({"c": 1}), "o": VALUES}),
+        max_size=5,
+    )
+)
+@example([{"k": 1, "t": 0}, {"k": 2, "t": True, "o": 10**400}])
+def test_json_of_any_values(records: list[dict[str, object]]) -> None:
+    lines = [json.dumps(record).encode() for record in records]
+    check(None, lines, LAYOUT)
+    check(None, lines, TIME_TOO)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(TOKENS), min_size=4, max_size=4), min_size=1, max_size=5), st.booleans()
+)
+def test_json_of_any_tokens(lines: list[list[str]], tight: bool) -> None:
+    form = '{"k":%s,"a":%s,"b":{"c":%s},"x":%s}' if tight else '{"k": %s, "a": %s, "b": {"c": %s}, "x": %s}'
+    check(None, [(form % tuple(tokens)).encode() for tokens in lines], LAYOUT)
+
+
+@given(
+    st.lists(
+        st.sampled_from(JSON_LINES),
+        max_size=9,
+    )
+)
+@example([b'{"x": 5, "a": 1"b"}', b'{"x": 5, "a": 12}'])
+def test_json_of_any_lines(lines: list[bytes]) -> None:
+    check(None, lines, LAYOUT)
+    check(None, lines, PLAIN)
+
+
+def test_json_takes_the_fast_way() -> None:
+    lines = [
+        json.dumps(
+            {"on": i % 2 == 0, "k": f"p{i % 3}", "a": i / 7, "b": {"c": None, "x": "é"}, "t": 1.7e9 + i}
+        ).encode()
+        for i in range(50)
+    ]
+    assert check(None, lines, LAYOUT) == 50
+    assert check(None, lines, LAYOUT, limit=7) == 50
+    other = [json.dumps({"k": 1, "a": i}).encode() for i in range(50)]
+    assert check(None, lines + other, LAYOUT) >= 97
+
+
+@given(st.lists(st.binary(min_size=8, max_size=8).map(lambda b: struct.unpack("d", b)[0]), max_size=50))
+def test_any_float_is_read_as_it_was_written(values: list[float]) -> None:
+    values = [value for value in values if math.isfinite(value) and abs(value) <= 1e100]
+    for form in (repr, "{:.17g}".format, "{:.3e}".format, "{:.19e}".format):
+        texts = [form(value) for value in values]
+        batch, _ = scanned(decoder(PLAIN, "a"), [text.encode() for text in texts], PLAIN)
+        assert batch.columns["a"].tolist() == list(map(float, texts))
+
+
+@given(st.integers(2**52, 2**53 - 1), st.integers(-30, 30), st.integers(-5, 24))
+def test_halfway_between_two_floats(m: int, shift: int, q: int) -> None:
+    """Where a wrong rounding would show: the number between two neighbours, and those just beside it."""
+    half = (2 * m + 1) * 2**shift if shift >= 0 else (2 * m + 1) * 5**-shift
+    for digits in (half - 1, half, half + 1):
+        text = f"{digits}e{q if shift >= 0 else shift}"
+        batch, _ = scanned(decoder(PLAIN, "a"), [text.encode()], PLAIN)
+        assert batch.columns["a"][0] == float(text)
+
+
+def test_many_floats() -> None:
+    rng = np.random.default_rng(1)
+    values = [*rng.normal(20, 1, 20_000), *np.exp(rng.uniform(-220, 220, 20_000))]
+    texts = [repr(float(value)) for value in values]
+    batch, fast = scanned(decoder(PLAIN, "a"), [text.encode() for text in texts], PLAIN)
+    assert batch.columns["a"].tolist() == list(map(float, texts)) and fast == len(texts)
+
+
+ZONES = (
+    "",
+    "Z",
+    "z",
+    "+00:00",
+    "-00:00",
+    "+05:30",
+    "-23:59",
+    "+24:00",
+    "+05:60",
+    "+0530",
+    "+05",
+    " +05:30",
+    "+05:30:10",
+)
+CLOCKS = (
+    "", "T11", "T11:05", " 11:05", "t11:05", "T11:05:09", "T24:00", "T23:60", "T11:05:60", "T11:5", "T1105",
+    "T11:05:09.", "T11:05:09.1", "T11:05:09.123456", "T11:05:09.1234567899", "T11:05:09,5", "T11:05:09.x",
+    "T11:05:9", "T-1:05", "  11:05",
+)  # fmt: skip
+DATES = (
+    "2026-11-30", "2026-02-29", "2024-02-29", "2000-02-29", "1900-02-29", "2026-04-31", "0000-01-01",
+    "0001-01-01", "1969-12-31", "1684-08-01", "2255-06-05", "9999-12-31", "2026-00-10", "2026-13-10",
+    "2026-01-00", "2026-1-10", "20261130", "2026-W01-1", "-026-01-01", "2026/01/01", "2026-334",
+)  # fmt: skip
+
+
+@given(
+    st.one_of(
+        st.tuples(st.sampled_from(DATES), st.sampled_from(CLOCKS), st.sampled_from(ZONES)).map("".join),
+        st.tuples(st.dates().map(str), st.sampled_from(CLOCKS), st.sampled_from(ZONES)).map("".join),
+        st.datetimes().map(str),
+        st.datetimes(timezones=st.timezones()).map(str),
+    ),
+    st.sampled_from(("UTC", "Europe/Berlin")),
+)
+def test_a_time_in_words(text: str, zone: str) -> None:
+    layout = Layout(("a",), time="t", timezone=zone)
+    check("t,a", [text.encode() + b",1", text.encode() + b" ,1", b" " + text.encode() + b",1"], layout)
+    check(None, [json.dumps({"t": text, "a": 1}).encode()], layout)
+
+
+def test_usual_times_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Times, "one", None)
+    for text in ("2026-11-30", "2026-11-30 11:05", "2026-11-30T11:05:09Z", "2026-11-30T11:05:09.123+01:00"):
+        assert scanned(decoder(LAYOUT, "t,k"), [f"{text},1".encode()], LAYOUT)[1] == 1
