@@ -28,6 +28,7 @@ _START = 1_700_000_000
 _ALIKE = 0.9
 _FAULT_EVERY, _FAULT_LASTS = 10_000, 20
 _BATCH = 10_000
+_BLOCK = 2**18
 _WARMUP = 1_000
 PLAIN = {"mode": "plain"}
 
@@ -52,47 +53,17 @@ def measure(effort: Effort) -> Iterator[Row]:
             },
             effort.rounds,
         )
-    per_core = "records/s"
-    versus = "river {}, MinMaxScaler, HalfSpaceTrees, QuantileFilter"
+    river = "river {}, MinMaxScaler, HalfSpaceTrees, QuantileFilter"
     beside = f"Model.run alone {rate['kernel']:,.3g}/s"
     plain = f"Model.run alone {rate['kernel plain']:,.3g}/s"
-    decode = f"orjson alone {rate['decode']:,.3g}/s"
-    yield Row(
-        "CSV to alerts, default",
-        per_core,
-        rate["csv"],
-        rate["river csv"],
-        versus.format("iter_csv"),
-        25,
-        beside=beside,
-    )
-    yield Row(
-        "CSV to alerts, plain",
-        per_core,
-        rate["csv plain"],
-        rate["river csv"],
-        versus.format("iter_csv"),
-        40,
-        beside=plain,
-    )
-    yield Row(
-        "JSONL to alerts",
-        per_core,
-        rate["jsonl"],
-        rate["river jsonl"],
-        versus.format("over json"),
-        25,
-        beside=f"{beside}, {decode}",
-    )
-    yield Row(
-        "JSONL against decode-only",
-        per_core,
-        rate["jsonl"],
-        rate["decode"],
-        "orjson.loads of each line, nothing else",
-        0.55,
-        beside=beside,
-    )
+    decode = "orjson alone, blocks of lines into dicts"
+    for name, ours, peer, versus, goal, more in (
+        ("CSV to alerts, default", "csv", "river csv", river.format("iter_csv"), 25.0, beside),
+        ("CSV to alerts, plain", "csv plain", "river csv", river.format("iter_csv"), 40.0, plain),
+        ("JSONL to alerts", "jsonl", "river jsonl", river.format("over json"), 25.0, beside),
+        ("JSONL against decode-only", "jsonl", "decode", decode, 0.55, beside),
+    ):
+        yield Row(name, "records/s", rate[ours], rate[peer], versus, goal, beside=more)
 
 
 def draw(n: int) -> np.ndarray:
@@ -168,11 +139,11 @@ def _river(records: Iterator[dict[str, Any]], few: int) -> tuple[int, float]:
 
 
 def _decode_only(file: Path) -> tuple[int, float]:
-    """Decode each line into a dict, which is let go of."""
+    """Decode the lines into dicts, some at a time, which is faster than each by itself; keep none."""
     before, records = time.process_time(), 0
     with file.open("rb") as lines:
-        for _ in map(orjson.loads, lines):
-            records += 1
+        while block := lines.read(_BLOCK) + lines.readline():
+            records += len(orjson.loads(b"[" + block[:-1].replace(b"\n", b",") + b"]"))
     return records, time.process_time() - before
 
 
