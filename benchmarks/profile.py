@@ -1,7 +1,7 @@
 """Where the time of a real `kyori run` goes: ``python -m benchmarks.profile csv``.
 
-py-spy looks at the daemon a hundred times a second, from outside; what it saw is drawn as a flame graph, and the
-places where most of it was spent are printed. ``make profile`` has py-spy.
+py-spy looks at the daemon a hundred times a second, from outside; what it saw is drawn as a flame graph, and
+the places where most of it was spent are printed. ``make profile`` has py-spy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.process import kyori, write_config
 from benchmarks.speed import files
 
-_RECORDS = 2_000_000
+_RECORDS = 1_000_000
 _FRAME = re.compile(r"<title>(.+?) \(([\d,]+) samples?, ([\d.]+)%\)</title>")
 _OURS = ("detector/", "connectors/")
 _SHOWN = 25
@@ -34,7 +34,7 @@ def record(way: str, records: int, picture: Path) -> None:
         spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
         if spy is None:
             raise SystemExit("py-spy is not installed; `make profile` has it, or: pip install py-spy")
-        watch = [spy, "record", "--output", str(picture), "--format", "flamegraph", "--gil", "--", *kyori()]
+        watch = [spy, "record", "--output", str(picture), "--format", "flamegraph", "--", *kyori()]
         subprocess.run([*watch, "run", str(config), "--once"], check=True, stdout=sys.stderr)
 
 

@@ -23,7 +23,7 @@ from benchmarks.speed.compare import Effort, Row
 from detector.model import Model
 from detector.settings import Detector
 
-_FIELDS = [f"f{j}" for j in range(9)]
+FIELDS = [f"f{j}" for j in range(9)]
 _START = 1_700_000_000
 _ALIKE = 0.9
 _FAULT_EVERY, _FAULT_LASTS = 10_000, 20
@@ -71,7 +71,7 @@ def draw(n: int) -> np.ndarray:
     from scipy.signal import lfilter  # noqa: PLC0415 - slow to import
 
     rng = np.random.default_rng(9)
-    d = len(_FIELDS)
+    d = len(FIELDS)
     noise = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) / np.sqrt(d)
     X = 20 + lfilter([np.sqrt(1 - _ALIKE**2)], [1, -_ALIKE], noise, axis=0)
     for at in range(_FAULT_EVERY, n - _FAULT_LASTS, _FAULT_EVERY):
@@ -83,11 +83,11 @@ def write(X: np.ndarray, csv: Path, jsonl: Path) -> None:
     """Write the records as CSV and as lines of JSON."""
     rows = X.tolist()
     with csv.open("w") as out:
-        out.write(",".join(["time", *_FIELDS]) + "\n")
+        out.write(",".join(["time", *FIELDS]) + "\n")
         out.writelines(f"{_START + i},{','.join(map(str, row))}\n" for i, row in enumerate(rows))
     with jsonl.open("w") as out:
         for i, row in enumerate(rows):
-            out.write(json.dumps({"time": _START + i, **dict(zip(_FIELDS, row, strict=True))}) + "\n")
+            out.write(json.dumps({"time": _START + i, **dict(zip(FIELDS, row, strict=True))}) + "\n")
 
 
 def _rates(contestants: dict[str, Callable[[], tuple[int, float]]], rounds: int) -> dict[str, float]:
@@ -103,7 +103,7 @@ def _rates(contestants: dict[str, Callable[[], tuple[int, float]]], rounds: int)
 def _kyori(file: Path, detector: dict[str, Any]) -> tuple[int, float]:
     with tempfile.TemporaryDirectory() as folder:
         source = {"type": "file", "paths": [str(file)]}
-        config = write_config(Path(folder), _FIELDS, source, detector=detector)
+        config = write_config(Path(folder), FIELDS, source, detector=detector)
         cpu, _, records = run_once(config)
         assert (Path(folder) / "alerts.jsonl").stat().st_size, "no fault was found"
     return records, cpu
@@ -112,7 +112,7 @@ def _kyori(file: Path, detector: dict[str, Any]) -> tuple[int, float]:
 def _csv_records(file: Path) -> Iterator[dict[str, Any]]:
     from river import stream  # noqa: PLC0415 - slow to import
 
-    return (x for x, _ in stream.iter_csv(str(file), converters=dict.fromkeys(["time", *_FIELDS], float)))
+    return (x for x, _ in stream.iter_csv(str(file), converters=dict.fromkeys(["time", *FIELDS], float)))
 
 
 def _json_records(file: Path) -> Iterator[dict[str, Any]]:
