@@ -24,6 +24,7 @@ from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.store import Store
 from detector.worker import Worker
+from detector.writer import Commit, Writer
 
 _KEYS = 10_000
 _COMMIT_GOAL, _STALL_GOAL_MS = 1.5, 50.0
@@ -90,8 +91,9 @@ def commits(width: int, keys: int, rounds: int) -> dict[str, float]:
 
 
 def _ours(store: Store, models: dict[str, np.ndarray], schema: bytes) -> None:
-    rows = {key: codec.encode_row(row, schema) for key, row in models.items()}
-    store.commit(positions={"in": b"1"}, rows=rows, alerts=[])
+    one = Writer("p", store, lambda seconds: True)
+    one.begin(Commit({"in": b"1"}, models, schema, [], {}, {}, []), beside=False)
+    one.end()
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:
