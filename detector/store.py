@@ -149,7 +149,7 @@ class Store:
         positions : mapping of str to bytes
             By source; sources and keys that are not named stay as they are.
         rows : mapping of str to bytes
-            By key.
+            By key; each is asked for once.
         alerts : sequence of Alert
             Go to the outbox, for every sink that is registered.
         meta : mapping of str to bytes
@@ -162,7 +162,7 @@ class Store:
         with self._lock, self._ledger.change() as change:
             for name, value in positions.items():
                 change.put("position", _name(name), value)
-            change.put_many("row", {_name(name): value for name, value in rows.items()})
+            change.put_many("row", map(_name, rows), lambda name: rows[_text(name)])
             for name, value in meta.items():
                 change.put("meta", _name(name), value)
             for (kind, name), entry in entries.items():

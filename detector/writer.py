@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -58,6 +58,22 @@ class Commit:
     def small(self) -> bool:
         """Whether to store it takes no time to speak of."""
         return sum(row.nbytes for row in self.rows.values()) <= _SMALL_BYTES
+
+
+class _Encoded(Mapping[str, bytes]):
+    """Models as bytes, each when it is asked for: all of them would take as much memory again."""
+
+    def __init__(self, rows: Mapping[str, Floats], schema: bytes) -> None:
+        self._rows, self._schema = rows, schema
+
+    def __getitem__(self, key: str) -> bytes:
+        return codec.encode_row(self._rows[key], self._schema)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 class Writer:
@@ -138,10 +154,9 @@ class Writer:
     def _attempt(self, commit: Commit) -> None:
         """Try once; what it came to is told by `end`."""
         try:
-            rows = {key: codec.encode_row(row, commit.schema) for key, row in commit.rows.items()}
             self._store.commit(
                 positions=commit.positions,
-                rows=rows,
+                rows=_Encoded(commit.rows, commit.schema),
                 alerts=commit.alerts,
                 meta=commit.meta,
                 entries=commit.entries,

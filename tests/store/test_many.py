@@ -31,7 +31,7 @@ def test_many_values_are_stored_as_one_by_one(
     try:
         for values in commits:
             with many.change() as change:
-                change.put_many("row", values)
+                change.put_many("row", values, values.__getitem__)
             with single.change() as change:
                 for name, value in values.items():
                     change.put("row", name, value)
@@ -48,10 +48,10 @@ def test_equal_values_cost_no_write(tmp_path: Path) -> None:
     one = Ledger.create(tmp_path / "p.db", [])
     values = {b"%d" % i: bytes(100) for i in range(1_200)}
     with one.change() as change:
-        change.put_many("row", values)
+        change.put_many("row", values, values.__getitem__)
     written = one._connection.total_changes
     with one.change() as change:
-        change.put_many("row", values)
+        change.put_many("row", values, values.__getitem__)
     assert one._connection.total_changes == written
     one.close()
 
@@ -61,7 +61,7 @@ def test_models_are_fetched_while_a_commit_is_under_way_as_they_were_before(tmp_
     old = {f"k{i}": b"old" for i in range(1_200)}
     store.commit(positions={}, rows=old, alerts=[])
     with store._lock, store._ledger.change() as change:
-        change.put_many("row", {b"k1": b"new"})
+        change.put_many("row", [b"k1"], {b"k1": b"new"}.__getitem__)
         assert store.fetch(["k1", "k2", "other"]) == {"k1": b"old", "k2": b"old"}
         assert store.fetch(list(old)) == old
     assert store.fetch(["k1"]) == {"k1": b"new"}
