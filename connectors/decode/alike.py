@@ -19,6 +19,8 @@ from connectors.decode.values import NAN, to_float
 from detector.contracts import Floats
 
 _FEED = ord("\n")
+_MOST_KNOWN = 100_000
+"""So many keys are remembered by their cells, and some more."""
 _ODD_VALUES = 3
 """So many odd values a line, on average, are looked at before the rest is left to another call."""
 
@@ -67,6 +69,7 @@ class Alike:
         self._words = ANY_WORDS if builder.times.utc else WITH_OFFSET
         if clock in self._fields.values():  # which want a number
             self._words = NO_WORDS
+        self._known: dict[tuple[bytes, ...], str] = {}
         places = len(pieces) - 1
         self._number_at, self._numbers = _rows([*self._fields.values(), clock], places)
         self._text_at, self._texts = _rows([*self._key.values(), worded], places)
@@ -107,8 +110,9 @@ class Alike:
 
     def _keys(self, data: bytes, texts: NDArray[np.int64], rows: int, builder: RowBuilder) -> list[str]:
         """Return the keys of the first lines, up to one that has none."""
-        names, fill, keys = list(self._key), builder.template.fill, []
-        known: dict[tuple[bytes, ...], str] = {}
+        names, fill, keys, known = list(self._key), builder.template.fill, [], self._known
+        if len(known) > _MOST_KNOWN:
+            known.clear()
         try:
             if not names:
                 return [fill(self._labels, {})] * rows

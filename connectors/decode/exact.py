@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from connectors.decode.marks import FOUND, MINUS, PLUS, POINT, SMALL_E, UNSURE, WRONG, ZERO, E
+from connectors.decode.marks import FOUND, MINUS, ONE, PLUS, POINT, SMALL_E, UNSURE, WRONG, ZERO, E
 from detector.jit import borrow
 
 _MOST_DIGITS = 19  # that uint64 holds for sure
@@ -81,44 +81,44 @@ def number(data, i, json):  # type: ignore[no-untyped-def]  # noqa: PLR0912 - on
     """Return the number that stands there, where it ends, and whether it is one, or only looks like one."""
     negative = data[i] == MINUS
     if negative or (data[i] == PLUS and not json):
-        i += 1
-    start, digits, q = i, np.uint64(0), 0
+        i += ONE
+    start, digits, q = i, np.uint64(0), np.int64(0)
     while np.uint8(data[i] - ZERO) < 10:
         digits = digits * np.uint64(10) + np.uint64(data[i] - ZERO)
-        i += 1
-    count = i - start
+        i += ONE
+    count = np.int64(i - start)
     if json and (count == 0 or (count > 1 and data[start] == ZERO)):
         return 0.0, i, WRONG
     whole = data[i] != POINT
     if not whole:
-        i += 1
+        i += ONE
         first = i
         while np.uint8(data[i] - ZERO) < 10:
             digits = digits * np.uint64(10) + np.uint64(data[i] - ZERO)
-            i += 1
-        q = first - i
+            i += ONE
+        q = np.int64(first) - np.int64(i)
         count -= q
         if json and q == 0:
             return 0.0, i, WRONG
     if count == 0:
         return 0.0, i, WRONG
     if data[i] == E or data[i] == SMALL_E:
-        i += 1
+        i += ONE
         whole, less = False, data[i] == MINUS
         if less or data[i] == PLUS:
-            i += 1
+            i += ONE
         first, power = i, 0
         while np.uint8(data[i] - ZERO) < 10:
             if power < _MOST - _LEAST:
                 power = power * 10 + int(data[i] - ZERO)
-            i += 1
+            i += ONE
         if i == first:
             return 0.0, i, WRONG
         q += -power if less else power
     if count > _MOST_DIGITS:
         while data[start] == ZERO or data[start] == POINT:
             count -= data[start] == ZERO
-            start += 1
+            start += ONE
         if count > _MOST_DIGITS:
             return math.nan, i, UNSURE
     if digits == 0:

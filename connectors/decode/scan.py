@@ -23,6 +23,7 @@ from connectors.decode.marks import (
     FOUND,
     MINUS,
     ODD,
+    ONE,
     QUOTE,
     RETURN,
     TAB,
@@ -59,27 +60,27 @@ def _json_value(data, i):  # type: ignore[no-untyped-def]
         return number(data, i, True)
     if first == QUOTE:
         what = ODD
-        i += 1
+        i += ONE
         while data[i] != QUOTE:
             if data[i] == ESCAPE:
                 what = UNSURE
-                i += 1
+                i += ONE
             if data[i] < BLANK:
                 return math.nan, i, WRONG
-            i += 1
-        return math.nan, i + 1, what
+            i += ONE
+        return math.nan, i + ONE, what
     word = _NULL if first == _NULL[0] else _TRUE if first == _TRUE[0] else _FALSE
     for byte in word:
         if data[i] != byte:
             return math.nan, i, WRONG
-        i += 1
+        i += ONE
     return math.nan, i, FOUND if first == _NULL[0] else ODD
 
 
 @borrow(inline=True)
 def _without_blanks(data, i, mark):  # type: ignore[no-untyped-def]
     while (data[i] == BLANK or data[i] == TAB) and data[i] != mark:
-        i += 1
+        i += ONE
     return i
 
 
@@ -104,8 +105,8 @@ def _csv_cell(data, i, mark, wanted):  # type: ignore[no-untyped-def]
     while not _ends(data[i], mark):
         if data[i] == QUOTE:
             return math.nan, i, WRONG
-        i += 1
-    return math.nan, i, WRONG if i - start > _LONGEST else ODD
+        i += ONE
+    return math.nan, i, WRONG if np.int64(i - start) > _LONGEST else ODD
 
 
 @borrow(
@@ -149,19 +150,20 @@ def scan(  # type: ignore[no-untyped-def]  # noqa: PLR0912 - calls from a loop c
         the lines are.
     """
     json = mark == 0
-    i = line = odds = 0
+    i, end = np.uint64(0), np.uint64(data.shape[0])
+    line = odds = 0
     places = numbers_at.shape[0]
-    while line < most and i < data.shape[0]:
+    while line < most and i < end:
         found[0], found[1], found[2] = line, odds, i
-        k, begin = 0, i
+        k, begin = np.uint64(0), i
         if not json and (data[i] == FEED or data[i] == RETURN):
             return  # a blank line is no record
         for place in range(places + 1):
-            while k < ends[place]:
+            while k < np.uint64(ends[place]):
                 if data[i] != pieces[k]:
                     return
-                k += 1
-                i += 1
+                k += ONE
+                i += ONE
             if place == places:
                 break
             start, wanted, text = i, numbers_at[place], texts_at[place]
@@ -171,11 +173,13 @@ def scan(  # type: ignore[no-untyped-def]  # noqa: PLR0912 - calls from a loop c
                 value, i, what = _csv_cell(data, i, mark, wanted >= 0)
             if what == WRONG:
                 return
-            if abs(value) > LARGEST or (place == clock and i - start > 4 and data[start + 4] == MINUS):
+            if abs(value) > LARGEST or (
+                place == clock and np.int64(i - start) > 4 and data[start + np.uint64(4)] == MINUS
+            ):
                 value, what = math.nan, ODD
             if place == clock and what == ODD and words != NO_WORDS:
                 quote = json and data[start] == QUOTE
-                value = moment(data, start + quote, i - quote, words == ANY_WORDS)
+                value = moment(data, np.int64(start) + quote, np.int64(i) - quote, words == ANY_WORDS)
                 what = ODD if math.isnan(value) else FOUND
             if wanted >= 0:
                 numbers[wanted, line] = value
@@ -187,9 +191,9 @@ def scan(  # type: ignore[no-untyped-def]  # noqa: PLR0912 - calls from a loop c
                 odd[odds, 0], odd[odds, 1], odd[odds, 2], odd[odds, 3] = line, place, start, i
                 odds += 1
         if data[i] == RETURN and not json:
-            i += 1
-        if data[i] != FEED or i - begin > longest:
+            i += ONE
+        if data[i] != FEED or np.int64(i - begin) > longest:
             return
-        i += 1
+        i += ONE
         line += 1
     found[0], found[1], found[2] = line, odds, i
