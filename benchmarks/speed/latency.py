@@ -70,14 +70,14 @@ def to_alert(folder: Path, messages: int) -> tuple[np.ndarray, np.ndarray]:
         for turn in range(_TURNS):
             commits.append(bare_commits(folder / f"bare-{turn}.db", 60))
             sent |= publish(broker, _LEARNED + turn * messages, messages)
-            opened = (turn + 1) * messages // _EVERY
-            wait_until(lambda opened=opened: len(arrived) >= opened, 30)
+            anomalies = {at for at in sent if _is_anomaly(round(at - _START))}
+            wait_until(lambda expected=anomalies: expected <= arrived.keys(), 30)
         subscriber.disconnect()
         subscriber.loop_stop()
         daemon.stop()
     finally:
         broker.kill()
-    return 1e3 * np.array([arrived[at] - sent[at] for at in arrived]), np.concatenate(commits)
+    return 1e3 * np.array([arrived[at] - sent[at] for at in anomalies]), np.concatenate(commits)
 
 
 def bare_commits(path: Path, n: int) -> np.ndarray:
@@ -98,6 +98,7 @@ def _config(folder: Path, broker: Broker) -> Path:
         folder,
         ["a", "b"],
         {"type": "mqtt", "url": broker.url, "client_id": "in", "topics": {"in": 1}},
+        detector={"threshold": {"kind": "false_alarm_rate", "value": 1e-4}},
         alert={"open_after": "1 of 1", "close_after": 1, "max_per_minute": None},
     )
     config = json.loads(path.read_text())
