@@ -13,6 +13,7 @@ log = structlog.get_logger()
 
 _DELIVER_S, _GIVE_UP_S = 5.0, 1.0
 """At the end, for alerts still to deliver, and for sinks to let go."""
+_HEAD_START_S = 0.001
 
 
 class Couriers:
@@ -36,6 +37,9 @@ class Couriers:
         """There are new alerts in the outbox."""
         for courier in self._couriers:
             courier.wake()
+        # They need the interpreter's lock several times until an alert has left, and wait for it each time
+        # as long as we go on: for a batch and its commit, most often.
+        time.sleep(_HEAD_START_S)
 
     def check(self) -> None:
         """Raise if a courier has died."""

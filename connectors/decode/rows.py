@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -97,6 +97,16 @@ class RowBuilder:
         """Take several records at once; only where `has_key` says that labels make the key."""
         self._add_keys(labels, len(records))
         self._records.extend(records)
+
+    def add_all(
+        self, records: Sequence[object], labels: Mapping[str, str], where: str, raw: bytes = b""
+    ) -> None:
+        """Take what `add` takes, record by record; objects whose key the labels make, at once."""
+        if set(map(type, records)) == {dict} and self.has_key(labels):
+            self.add_many(cast("Sequence[Mapping[str, object]]", records), labels)
+            return
+        for record in records:
+            self.add(record, labels, where, raw)
 
     def add_table(
         self,

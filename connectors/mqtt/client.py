@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from connectors.mqtt.buffered import Buffered, BufferedClient
 from connectors.mqtt.options import Connection
 from detector.errors import KyoriError
 
@@ -45,7 +45,7 @@ class _LastError(logging.Handler):
         self.text = record.getMessage()
 
 
-class WatchedClient(Client):
+class WatchedClient(BufferedClient):
     """paho's client, whose thread cannot end unnoticed: `on_end` is told why."""
 
     on_end: Callable[[str], None]
@@ -66,7 +66,7 @@ class WatchedClient(Client):
     def break_off(self) -> None:
         """Break the connection, so that the thread makes a new one."""
         sock = self.socket()
-        if isinstance(sock, socket.socket):
+        if isinstance(sock, Buffered | socket.socket):
             with contextlib.suppress(OSError):  # it is broken already
                 sock.shutdown(socket.SHUT_RDWR)
 

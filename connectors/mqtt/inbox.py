@@ -48,12 +48,13 @@ and payload, while we are killed before we read that message, makes us take it f
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+
+import orjson
 
 CAPACITY = 20_000
 CAPACITY_BYTES = 32 * 2**20
@@ -244,8 +245,10 @@ class Inbox:
         while len(self._ring) > max(self._ring_size, may_come_again):
             self._ring.popitem(last=False)
 
-    def ack(self, token: Token, send: Callable[[int], object], ask: Callable[[], int | None]) -> None:
-        """Call `send` with each packet id, if the token is of the living epoch, and now and then `ask`.
+    def ack(
+        self, token: Token, send: Callable[[Sequence[int]], object], ask: Callable[[], int | None]
+    ) -> None:
+        """Call `send` with the packet ids, if the token is of the living epoch, and now and then `ask`.
 
         `ask` asks the broker for an answer, and returns what `settle` will be called with. Both run under
         the lock that `down` needs: else the connection could be replaced between the look at the epoch
@@ -258,8 +261,7 @@ class Inbox:
                 return
             self._unacked -= len(mids)
             self._taken -= len(mids)
-            for mid in mids:
-                send(mid)
+            send(mids)
             self._unsettled += len(mids)
             self._unasked += len(mids)
             if self._unasked >= self._ring_size // 4 and (asked := ask()) is not None:
@@ -278,7 +280,7 @@ class Inbox:
         with self.ready:
             self._changed = False
             ring = b"".join(self._ring.values())
-        return json.dumps({"v": 1, **about, "ring": base64.b64encode(ring).decode()}).encode()
+        return orjson.dumps({"v": 1, **about, "ring": base64.b64encode(ring).decode()})
 
     def restore(self, ring: str) -> None:
         """Fill the ring from a position."""

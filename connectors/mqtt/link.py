@@ -15,7 +15,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import structlog
@@ -150,10 +150,10 @@ class Link:
 
     # --- use; each does nothing when there is no connection
 
-    def ack(self, mid: int) -> None:
-        """Acknowledge a QoS 1 message."""
+    def ack(self, mids: Sequence[int]) -> None:
+        """Acknowledge QoS 1 messages."""
         if self._client is not None:
-            self._client.ack(mid, 1)
+            self._client.ack_all(mids)
 
     def subscribe(self, filters: dict[str, int], *, retained: bool) -> None:
         """Subscribe to all filters at once; `retained`: the broker may send retained messages first."""

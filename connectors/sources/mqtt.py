@@ -183,8 +183,8 @@ class MqttSource:
             self._builder.reject("unknown_topic", "no topic filter matches", where, message.payload)
             return
         try:
-            for record in self._decode(message.payload, self._decode_options):
-                self._builder.add(record, labels, where, message.payload)
+            records = self._decode(message.payload, self._decode_options)
+            self._builder.add_all(records, labels, where, message.payload)
         except Undecodable as error:
             self._builder.reject(error.reason, error.detail, where, message.payload)
         except Exception as error:  # a fault of ours: it shall cost this message, not the stream

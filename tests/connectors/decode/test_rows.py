@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
+import pytest
 
 from connectors.decode.errors import Undecodable
 from connectors.decode.rows import RowBuilder
@@ -44,6 +46,29 @@ def test_rejected_keep_their_place() -> None:
     ]
     assert batch.rejected[0].where == "here:1" and batch.rejected[0].raw == b"raw"
     assert batch.rejected[2].detail.isprintable()
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [{"a": 1, "site": "n"}, {"a": "2", "b": {"c": 3}}, {"b.c": 4, "t": 9}],
+        [{"a": 1, "site": "n"}, [2], {"a": 3}, None, Undecodable("odd", "x"), {"a": 4}],
+        [5, "six"],
+        [{"a": 7}],
+        [],
+    ],
+)
+@pytest.mark.parametrize("labels", [{"site": "north"}, {}])
+def test_all_at_once_is_as_one_by_one(records: list[object], labels: dict[str, str]) -> None:
+    layout = Layout(("a", "b.c"), key="{site}", time="t")
+    one, all_ = RowBuilder(layout), RowBuilder(layout)
+    for builder in (one, all_):
+        builder.add({"a": 0, "site": "first"}, {}, "before")
+    for record in records:
+        one.add(record, labels, "here", b"raw")
+    all_.add_all(records, labels, "here", b"raw")
+    expected, found = (builder.batch(arrival=1.0, position=b"p") for builder in (one, all_))
+    np.testing.assert_equal(dataclasses.asdict(found), dataclasses.asdict(expected))
 
 
 def test_keys() -> None:

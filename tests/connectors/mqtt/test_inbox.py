@@ -31,7 +31,7 @@ def no_answer() -> int | None:
 
 def acknowledge(box: Inbox, *mids: int, epoch: int = 1) -> None:
     """Acknowledge to a broker that answers at once."""
-    box.ack(Token(epoch, mids), lambda _mid: None, lambda: 1)
+    box.ack(Token(epoch, mids), lambda _mids: None, lambda: 1)
     box.settle(1)
 
 
@@ -98,9 +98,9 @@ def test_stale_tokens_do_nothing(session_present: bool) -> None:
     taken(box)
     sent: list[int] = []
     box.down()
-    box.ack(Token(1, (1,)), sent.append, no_answer)
+    box.ack(Token(1, (1,)), sent.extend, no_answer)
     box.up(session_present=session_present)
-    box.ack(Token(1, (1,)), sent.append, no_answer)
+    box.ack(Token(1, (1,)), sent.extend, no_answer)
     assert (sent, box.counts["stale_acks"]) == ([], 2)
 
 
@@ -109,8 +109,8 @@ def test_token_acknowledges_once() -> None:
     taken(box)
     sent: list[int] = []
     token = Token(1, (1,))
-    box.ack(token, sent.append, no_answer)
-    box.ack(token, sent.append, no_answer)
+    box.ack(token, sent.extend, no_answer)
+    box.ack(token, sent.extend, no_answer)
     assert sent == [1]
 
 
@@ -150,7 +150,7 @@ def test_all_that_may_come_again_is_known(monkeypatch: pytest.MonkeyPatch, resta
     monkeypatch.setattr("connectors.mqtt.inbox.RING_LEAST", 10)
     box = inbox(*range(1, 51), window=5)
     while found := taken(box):
-        box.ack(Token(1, tuple(mid for mid, _ in found)), lambda _mid: None, no_answer)
+        box.ack(Token(1, tuple(mid for mid, _ in found)), lambda _mids: None, no_answer)
     if restart:
         ring = json.loads(box.position())["ring"]
         box = Inbox(5)
@@ -179,7 +179,7 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (box.counts["shed"], box.counts["qos0_dropped"]) == (1, 1)
     assert [mid for mid, _ in taken(box)] == [1, 2, 3]
     assert not box.starved()
-    box.ack(Token(1, (1, 2, 3)), lambda _mid: None, no_answer)
+    box.ack(Token(1, (1, 2, 3)), lambda _mids: None, no_answer)
     assert box.starved()
     box.put(message(5))
     assert taken(box) == [], "what comes after a shed message must come after it again"
