@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.decode.errors import Undecodable
+from connectors.decode.marks import ANY_WORDS, NO_WORDS, WITH_OFFSET
 from connectors.decode.rows import RowBuilder
-from connectors.decode.scan import ANY_WORDS, NO_WORDS, WITH_OFFSET, scan
 from connectors.decode.times import scaled_column
 from connectors.decode.values import NAN, to_float
 from detector.contracts import Floats
@@ -23,6 +23,17 @@ _MOST_KNOWN = 100_000
 """So many keys are remembered by their cells, and some more."""
 _ODD_VALUES = 3
 """So many odd values a line, on average, are looked at before the rest is left to another call."""
+
+
+def compiled() -> Callable[..., None]:
+    """Return `connectors.decode.scan.scan`.
+
+    Not imported before it is asked for: numba takes a moment, and the first time of all it compiles. Sources
+    ask for it when they are opened, so that their first record does not have to wait.
+    """
+    from connectors.decode.scan import scan  # noqa: PLC0415
+
+    return scan  # type: ignore[no-any-return]
 
 
 class Alike:
@@ -56,7 +67,7 @@ class Alike:
         place: Callable[[str], int | None],
         value: Callable[[bytes], object],
     ) -> None:
-        layout = builder.layout
+        layout, self._scan = builder.layout, compiled()
         self._labels, self._longest, self._mark, self._value = labels, longest, mark[0], value
         self._pieces = np.frombuffer(b"".join(pieces), np.uint8)
         self._ends = np.cumsum([len(piece) for piece in pieces])
@@ -85,7 +96,7 @@ class Alike:
         most = min(most, int(np.count_nonzero(text == _FEED)))
         numbers, texts = np.empty((self._numbers, most)), np.empty((self._texts, most, 2), np.int64)
         odd, found = np.empty((_ODD_VALUES * most, 4), np.int64), np.zeros(3, np.int64)
-        scan(
+        self._scan(
             text, most, self._longest, self._mark, self._pieces, self._ends,
             self._number_at, self._text_at, self._clock, self._words, numbers, texts, odd, found,
         )  # fmt: skip

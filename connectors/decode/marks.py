@@ -10,3 +10,6 @@ ESCAPE, E, SMALL_E, T, Z = map(ord, "\\EeTZ")
 
 FOUND, ODD, UNSURE, WRONG = 0, 1, 2, 3
 """What a value is: a number or missing; to be looked at if it is wanted; in any case; not even a value."""
+
+NO_WORDS, WITH_OFFSET, ANY_WORDS = 0, 1, 2
+"""Which times in words compiled code reads."""

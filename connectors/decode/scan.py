@@ -17,11 +17,13 @@ from numba import types
 
 from connectors.decode.exact import number
 from connectors.decode.marks import (
+    ANY_WORDS,
     BLANK,
     ESCAPE,
     FEED,
     FOUND,
     MINUS,
+    NO_WORDS,
     ODD,
     ONE,
     QUOTE,
@@ -34,8 +36,6 @@ from connectors.decode.marks import (
 from connectors.decode.moment import moment
 from detector.contracts import LARGEST
 from detector.jit import Floats2, Ints1, borrow
-
-NO_WORDS, WITH_OFFSET, ANY_WORDS = 0, 1, 2
 
 _Bytes = types.Array(types.uint8, 1, "C", readonly=True)
 _Ints2 = types.Array(types.int64, 2, "C")
@@ -138,7 +138,7 @@ def scan(  # type: ignore[no-untyped-def]  # noqa: PLR0912 - calls from a loop c
     clock : int
         The place of the time, which is no number where its fifth character is a dash; -1 = there is none.
     words : int
-        Which times in words are read: `NO_WORDS`, `WITH_OFFSET` or `ANY_WORDS`.
+        Which times in words are read: `NO_WORDS`, `WITH_OFFSET` or `ANY_WORDS` of `connectors.decode.marks`.
     numbers : (wanted, most) float64
         Filled; NaN = missing or odd.
     texts : (wanted, most, 2) int64

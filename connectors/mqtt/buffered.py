@@ -35,6 +35,7 @@ KNOWN = frozenset({"2.1.0", "2.2.0"})
 PIECE = 65536
 """Bytes that are asked of the system at once."""
 
+_ACK_AT_ONCE = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 _NO_PROPERTIES = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
 
 
@@ -70,7 +71,8 @@ class Buffered:
             self.data, self.at = self._sock.recv(PIECE), 0
             # Else the system may put off for 40 ms to tell the broker's that it came, and until then Nagle's
             # algorithm, which Mosquitto leaves on, holds the next small packet back.
-            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            if _ACK_AT_ONCE is not None:
+                self._sock.setsockopt(socket.IPPROTO_TCP, _ACK_AT_ONCE, 1)
         except OSError as error:
             self._failed = error
 

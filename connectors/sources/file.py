@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal
 import structlog
 from pydantic import Field
 
+from connectors.decode.alike import compiled
 from connectors.decode.errors import Undecodable, shown
 from connectors.decode.rows import RowBuilder
 from connectors.options import Size
@@ -76,6 +77,7 @@ class FileSource:
 
     def open(self, resume: bytes) -> None:
         """Find the files; raises `SourceError` where there are none."""
+        compiled()
         paths = _expand(self._options.paths)
         if not paths:
             raise SourceError(f"source {self.name}: no file matches {', '.join(self._options.paths)}")

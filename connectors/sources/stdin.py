@@ -11,6 +11,7 @@ from typing import BinaryIO, Literal
 
 import structlog
 
+from connectors.decode.alike import compiled
 from connectors.decode.rows import RowBuilder
 from connectors.sources.reading import TextOptions, TextReading
 from detector.contracts import Batch, Layout
@@ -60,6 +61,7 @@ class StreamSource:
 
     def open(self, resume: bytes) -> None:
         """Begin with the stream's next byte, whatever `resume` is: what has been read is gone."""
+        compiled()
         if resume:
             _log.warning("stream_cannot_resume", source=self.name)
 

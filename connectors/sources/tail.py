@@ -40,6 +40,7 @@ from typing import Literal
 import structlog
 from pydantic import Field
 
+from connectors.decode.alike import compiled
 from connectors.decode.errors import shown
 from connectors.decode.rows import RowBuilder
 from connectors.options import Duration
@@ -107,6 +108,7 @@ class TailSource:
 
     def open(self, resume: bytes) -> None:
         """Find the files; none there yet is no error."""
+        compiled()
         options = self._options
         RowBuilder(self._layout)  # a time zone that does not exist is told now
         if resume and options.start_at.startswith("saved"):
