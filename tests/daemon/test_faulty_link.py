@@ -46,10 +46,11 @@ def test_behind_a_link_with_every_fault_it_learns_the_same(tmp_path, broker, mon
         config = write_config(tmp_path, sensors(proxy.url, keepalive="2s"))
         with Inside(config) as daemon:
             wait_until(lambda: connected(daemon), 30)
-            publisher = threading.Thread(target=broker.publish, args=(TOPIC, *payloads(X)))
-            publisher.start()
-            for fault in ("reset", "half", "silence", "reset", "refused", "half", "reset", "silence"):
+            faults = ("reset", "half", "silence", "reset", "refused", "half", "reset", "silence")
+            for fault, part in zip(faults, np.array_split(payloads(X), len(faults)), strict=True):
                 proxy.piece = chance.choice([None, 1, 100])
+                publisher = threading.Thread(target=broker.publish, args=(TOPIC, *part))
+                publisher.start()
                 daemon.wait_records(daemon.progress().records + 1)
                 if fault == "reset":
                     proxy.reset()
@@ -60,7 +61,7 @@ def test_behind_a_link_with_every_fault_it_learns_the_same(tmp_path, broker, mon
                         wait_until(lambda: not connected(daemon), 30)
                 proxy.piece = None
                 wait_until(lambda: connected(daemon), 30)
-            publisher.join()
+                publisher.join()
             daemon.wait_records(len(X), timeout_s=60)
     row, alerts = without_crash(X)
     np.testing.assert_array_equal(saved_row(tmp_path / "state"), row)
