@@ -57,9 +57,9 @@ def measure(effort: Effort) -> Iterator[Row]:
 def to_alert(folder: Path, messages: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the milliseconds to each alert, and those of bare commits; in each turn so many messages."""
     broker = Broker(folder / "broker", persistent=False).start()
+    config = _config(folder, broker)
+    daemon = Daemon(config)
     try:
-        config = _config(folder, broker)
-        daemon = Daemon(config)
         daemon.wait_for("mqtt_connected", count=2)
         arrived: dict[float, float] = {}
         subscriber = _subscriber(broker, arrived)
@@ -76,6 +76,7 @@ def to_alert(folder: Path, messages: int) -> tuple[np.ndarray, np.ndarray]:
         subscriber.loop_stop()
         daemon.stop()
     finally:
+        daemon.process.kill()  # if it has not ended long since
         broker.kill()
     return 1e3 * np.array([arrived[at] - sent[at] for at in anomalies]), np.concatenate(commits)
 
