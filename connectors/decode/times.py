@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,6 +21,7 @@ _LAST = 253402300800.0
 _LONGEST = 64
 """No time is written with more characters; strptime takes long over hostile text."""
 _SECOND = timedelta(seconds=1)
+_NUMBERS = frozenset((float, int, type(None)))
 
 
 class Times:
@@ -59,6 +61,9 @@ class Times:
 
     def column(self, values: Sequence[object], name: str, faults: Faults) -> Floats:
         """Return unix seconds, counting unreadable ones in `faults`; a missing one is no fault."""
+        if self.plain and set(map(type, values)) <= _NUMBERS:
+            with suppress(OverflowError):
+                return scaled_column(np.array(values, np.float64), name, faults)
         column = np.fromiter(map(self.read, values), np.float64, len(values))
         for i in np.flatnonzero(np.isnan(column)).tolist():
             self._note(values[i], name, faults)

@@ -40,6 +40,9 @@ def test_json_objects_and_arrays() -> None:
         (b'{"a":' * 17 + b"1" + b"}" * 17, "too_deep"),
         (b'{"a": 1, "a": 2}', "duplicate_key"),
         (b'{"b": {"a" : 1, "\\u0061":2}}', "duplicate_key"),
+        (b'[{"a": 1}, {"a": 1, "a": 2}]', "duplicate_key"),
+        (b'[{"a": "{"}, {"b": {"a": 1, "a": 2}}]', "duplicate_key"),
+        (b'[{"a": 1, "a": 2}, 3]', "duplicate_key"),
         (b"1" * 3001, "too_long"),
     ],
 )
@@ -50,6 +53,8 @@ def test_json_refused(payload: bytes, reason: str) -> None:
 def test_json_not_refused() -> None:
     assert parse(b"[" * 16 + b"]" * 16)
     assert parse(b'{"a": "x\\":y", "b": "12 :30", "c": {"a": 1}}')
+    assert parse(b'[{"a": "{:}"}, {"b": ":", "c": {}}]')
+    assert parse(b'[{"a": ":{"}, {}, 1, [{"a": 2}]]')
     assert parse(b'{"a": 18446744073709551616}') == {"a": 2.0**64}
 
 

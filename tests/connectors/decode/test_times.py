@@ -89,3 +89,13 @@ def test_first_and_last_moment_do_not_raise() -> None:
     for zone in ("UTC", "America/New_York", "Asia/Tokyo"):
         for text in ("0001-01-01T00:00:00", "9999-12-31T23:59:59"):
             Times(zone=zone).read(text)
+
+
+@pytest.mark.parametrize("form", ["auto", "%Y"])
+@pytest.mark.parametrize("odd", [None, 1.7e12, -(2**63), 1e300, math.inf, math.nan, 10**400, True, "7", []])
+def test_a_column_is_as_its_values(form: str, odd: object) -> None:
+    values, faults, expected = [1.6e9, 5, None, odd], Faults(), Faults()
+    times = Times(form)
+    column = times.column(values, "t", faults)
+    np.testing.assert_array_equal(column, [times.one(value, "t", expected) for value in values])
+    assert faults == expected
