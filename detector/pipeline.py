@@ -27,6 +27,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,7 @@ class Pipeline:
         """What sources have to take from each record."""
         return self.settings.layout
 
-    @property
+    @cached_property
     def schema(self) -> str:
         """Identifies what a saved row means; rows of another schema cannot be used."""
         kind: list[object] = [self.model.meaning, self.vector.meaning, self.watch.meaning]

@@ -160,13 +160,12 @@ class Store:
         texts = [alert.to_json().encode() for alert in alerts]
         failpoint("before_commit")
         with self._lock, self._ledger.change() as change:
-            for name, value in positions.items():
-                change.put("position", _name(name), value)
-            change.put_many("row", map(_name, rows), lambda name: rows[_text(name)])
-            for name, value in meta.items():
-                change.put("meta", _name(name), value)
-            for (kind, name), entry in entries.items():
-                _renew(change, cast("Kind", kind), _name(name), entry)
+            of_kind: tuple[tuple[Kind, Mapping[str, bytes]], ...]
+            of_kind = ("position", positions), ("row", rows), ("meta", meta)
+            for kind, values in of_kind:
+                change.put_many(kind, map(_name, values), lambda name, of=values: of[_text(name)])  # type: ignore[misc]
+            for (other, name), entry in entries.items():
+                _renew(change, cast("Kind", other), _name(name), entry)
             self._post(change, texts)
         failpoint("after_commit")
 

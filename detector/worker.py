@@ -1,7 +1,7 @@
-"""One thread a pipeline: read, decide, commit, acknowledge, and only then deliver.
+"""One thread a pipeline: read, decide, commit, and only then deliver and acknowledge.
 
 The order is the promise. Positions, models and alerts of a batch are stored in one transaction; what
-the source is told afterwards, and what the sinks get afterwards, can both be repeated from there. A large
+the sinks get afterwards, and what the source is told afterwards, can both be repeated from there. A large
 transaction is written beside the reading (`detector.writer`); the next one begins when it is done.
 """
 
@@ -408,9 +408,9 @@ class Worker(threading.Thread):
         self.pipeline.pool.stored()
         if self._keeper is not None:
             self._keeper.stored()
-        for source, token in commit.tokens:
-            source.ack(token)
-        failpoint("after_ack")
         if commit.alerts:
             self._outbox.add(len(commit.alerts))
             self._couriers.wake()
+        for source, token in commit.tokens:
+            source.ack(token)
+        failpoint("after_ack")
