@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from detector.contracts import Floats
 from detector.errors import KyoriError
 from detector.estimators.reader import Reader
 from detector.kernel import running
-from detector.reference.pool import Pool
 from detector.row import VECTORS
 from detector.snapshot import Moments, moments
-
-_UNKNOWN = "there is no key {key!r}; nothing was learned of it"
 
 
 class RunningCovariance:
@@ -37,7 +35,7 @@ class RunningCovariance:
     floor : float
         Least standard deviation, as a part of the feature's range.
     most_keys : int
-        Keys beyond this number are not learned; their distance is NaN.
+        Keys beyond this number are not learned, their distance is NaN; "" is one of them.
 
     Raises
     ------
@@ -75,10 +73,10 @@ class RunningCovariance:
             raise KyoriError(f"features must be one or more names, each once, not {self.features}")
         fade = 0.5 ** (1.0 / memory) if memory else 1.0
         self._how = (fade, float(floor), d + 1.0 if shrink is None else float(shrink))
-        fresh = np.zeros(running.width(d))
-        fresh[VECTORS + d : VECTORS + 2 * d] = np.nan  # the origin
-        self._pool = Pool(fresh, most_keys)
+        self._most = most_keys
         self._slots: dict[str, int] = {}
+        self._rows = np.empty((1, running.width(d)))
+        self._add("")
         self._make_room()
 
     def _make_room(self) -> None:
@@ -90,7 +88,7 @@ class RunningCovariance:
         self._flags = np.empty((running.FLAGS, d), np.bool_)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("features", "_how", "_pool", "_slots")
+        kept = ("features", "_how", "_most", "_slots", "_rows")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -122,7 +120,7 @@ class RunningCovariance:
     def score_many(self, X: ArrayLike, keys: Sequence[str] | None = None) -> Floats:
         """Return the distance of each record from what is known now; learn nothing.
 
-        A key that is not known yet is known from now on, with nothing learned of it.
+        The distance of a key that is not known is NaN.
         """
         return self._many(X, keys, learns=False)
 
@@ -138,7 +136,7 @@ class RunningCovariance:
         self._one(record, key, learns=True)
 
     def score_one(self, record: Mapping[str, Any], key: str = "") -> float:
-        """Return the distance of one record; learn nothing."""
+        """Return the distance of one record, NaN for a key that is not known; learn nothing."""
         return self._one(record, key, learns=False)
 
     def moments(self, key: str = "") -> Moments:
@@ -149,14 +147,14 @@ class RunningCovariance:
         KyoriError
             Nothing is known of this key.
         """
-        if key not in self._pool:
-            raise KyoriError(_UNKNOWN.format(key=key))
-        return moments(self._pool.rows[self._slot_of(key)], len(self.features), full=True)
+        if key not in self._slots:
+            raise KyoriError(f"there is no key {key!r}; nothing was learned of it")
+        return moments(self._rows[self._slots[key]], len(self.features), full=True)
 
     @property
     def nbytes(self) -> int:
         """Bytes of what was learned, without the keys' names."""
-        return self._pool.rows.nbytes
+        return self._rows.nbytes
 
     def _many(self, X: ArrayLike, keys: Sequence[str] | None, *, learns: bool) -> Floats:
         X = np.require(X, np.float64, ["C", "E"])
@@ -164,28 +162,37 @@ class RunningCovariance:
             raise KyoriError(
                 f"X must have one column for each of {len(self.features)} features, not shape {X.shape}"
             )
-        if keys is None:
-            slots = np.full(len(X), self._slot_of(""), np.int64)
-        elif len(keys) == len(X):
-            slots = self._pool.slots(np.asarray(keys, object))
-        else:
+        if keys is not None and len(keys) != len(X):
             raise KyoriError(f"there are {len(keys)} keys for {len(X)} records")
+        slots = np.zeros(len(X), np.int64) if keys is None else self._look_up(keys)
+        if learns and keys is not None and slots.min(initial=0) < 0:
+            for key in dict.fromkeys(keys):
+                self._add(key)
+            slots = self._look_up(keys)
         out = np.empty(len(X))
-        running.run(self._pool.rows, slots, X, learns, self._work, self._flags, out)
+        running.run(self._rows, slots, X, learns, self._work, self._flags, out)
         return out
 
     def _one(self, record: Mapping[str, Any], key: str, *, learns: bool) -> float:
         reader = self._reader
         reader.read(record)
-        slot = self._slots.get(key)
-        if slot is None:
-            slot = self._slot_of(key)
-        distance: float = running.run_one(self._pool.rows, slot, reader.x, learns, self._work, self._flags)
+        if learns and key not in self._slots:
+            self._add(key)
+        distance: float = running.run_one(
+            self._rows, self._slots.get(key, -1), reader.x, learns, self._work, self._flags
+        )
         return distance
 
-    def _slot_of(self, key: str) -> int:
-        """Return the row of a key; remember it, for it stays there."""
-        slot = int(self._pool.slots(np.array([key], object))[0])
-        if slot >= 0:
-            self._slots[key] = slot
-        return slot
+    def _look_up(self, keys: Sequence[str]) -> NDArray[np.int64]:
+        return np.fromiter(map(self._slots.get, keys, repeat(-1)), np.int64, len(keys))
+
+    def _add(self, key: str) -> None:
+        """Give a new key a row, if there is room."""
+        slot, d = len(self._slots), len(self.features)
+        if key in self._slots or slot >= max(self._most, 1):
+            return
+        if slot == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        self._rows[slot] = 0.0
+        self._rows[slot, VECTORS + d : VECTORS + 2 * d] = np.nan  # the origin
+        self._slots[key] = slot

@@ -129,7 +129,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return done
 
 
-@pytest.mark.parametrize(("beside", "count"), [(True, 60), (False, 15)])
+@pytest.mark.parametrize(("beside", "count"), [(True, 120), (False, 120)])
 def test_a_large_commit_does_not_hold_up_the_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool, count: int
 ) -> None:

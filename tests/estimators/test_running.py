@@ -124,12 +124,21 @@ def test_each_key_is_a_stream_of_its_own():
 
 
 def test_keys_beyond_the_limit_have_no_distance():
-    running = RunningCovariance(NAMES, most_keys=1)
+    running = RunningCovariance(NAMES, most_keys=2)
     X = draw(20)
     found = running.score_learn_many(X, ["p", "q"] * 10)
     assert np.isfinite(found[::2]).all()
     assert np.isnan(found[1::2]).all()
     assert math.isnan(running.score_learn_one({"a": 1.0}, "q"))
+
+
+def test_a_key_that_is_not_known_has_no_distance():
+    running = RunningCovariance(NAMES)
+    running.score_learn_many(draw(20), ["p"] * 20)
+    assert math.isnan(running.score_one({"a": 1.0, "b": 2.0, "c": 3.0}, "q"))
+    assert np.isnan(running.score_many(draw(2), ["q", "p"])).tolist() == [True, False]
+    with pytest.raises(KyoriError, match="no key 'q'"):
+        running.moments("q")
 
 
 def test_a_memory_forgets():
