@@ -82,7 +82,8 @@ class RunningCovariance:
     def _make_room(self) -> None:
         """Set up whatever is written anew for each record."""
         d = len(self.features)
-        self._reader = Reader(self.features)
+        reader = Reader(self.features)
+        self._read, self._x = reader.read, reader.x
         self._work = np.empty(running.HOW + running.ROOM * d + running.width(d))
         self._work[: running.HOW] = self._how
         self._flags = np.empty((running.FLAGS, d), np.bool_)
@@ -129,15 +130,23 @@ class RunningCovariance:
 
         What is missing, or is no usable number, counts as missing.
         """
-        return self._one(record, key, learns=True)
+        self._read(record)
+        slot = self._slots.get(key, -1)
+        if slot < 0:
+            slot = self._add(key)
+        distance: float = running.run_one(self._rows, slot, self._x, True, self._work, self._flags)
+        return distance
 
     def learn_one(self, record: Mapping[str, Any], key: str = "") -> None:
         """Learn one record."""
-        self._one(record, key, learns=True)
+        self.score_learn_one(record, key)
 
     def score_one(self, record: Mapping[str, Any], key: str = "") -> float:
         """Return the distance of one record, NaN for a key that is not known; learn nothing."""
-        return self._one(record, key, learns=False)
+        self._read(record)
+        slot = self._slots.get(key, -1)
+        distance: float = running.run_one(self._rows, slot, self._x, False, self._work, self._flags)
+        return distance
 
     def moments(self, key: str = "") -> Moments:
         """Return mean and covariance of a key, and of how many records.
@@ -173,26 +182,17 @@ class RunningCovariance:
         running.run(self._rows, slots, X, learns, self._work, self._flags, out)
         return out
 
-    def _one(self, record: Mapping[str, Any], key: str, *, learns: bool) -> float:
-        reader = self._reader
-        reader.read(record)
-        if learns and key not in self._slots:
-            self._add(key)
-        distance: float = running.run_one(
-            self._rows, self._slots.get(key, -1), reader.x, learns, self._work, self._flags
-        )
-        return distance
-
     def _look_up(self, keys: Sequence[str]) -> NDArray[np.int64]:
         return np.fromiter(map(self._slots.get, keys, repeat(-1)), np.int64, len(keys))
 
-    def _add(self, key: str) -> None:
-        """Give a new key a row, if there is room."""
+    def _add(self, key: str) -> int:
+        """Return the row of a key, a new one if need be; below 0: there is no room."""
         slot, d = len(self._slots), len(self.features)
         if key in self._slots or slot >= max(self._most, 1):
-            return
+            return self._slots.get(key, -1)
         if slot == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
         self._rows[slot] = 0.0
         self._rows[slot, VECTORS + d : VECTORS + 2 * d] = np.nan  # the origin
         self._slots[key] = slot
+        return slot
