@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,7 +32,10 @@ from detector.settings import Detector
 from detector.settings import Pipeline as Settings
 
 COLUMNS = (1, 2, 5, 10, 20, 50, 100)
-KEYS = (1, 10, 100, 1_000, 10_000, 100_000)
+KEYS = (1, 10, 100, 1_000, 10_000, 30_000, 100_000)
+_ALONE, _MODES = "distance alone", {"plain": "plain", "default": "auto"}
+_TOLD = 10_000
+"""Keys from which on the memory that they take can be told from everything else's."""
 BATCHES = (1, 10, 100, 1_000, 10_000)
 MESSAGES = (1, 3, 10, 30, 100, 300, 1_000)
 _D = 5
@@ -63,7 +70,7 @@ def by_columns() -> Curves:
         X = draw(_BATCH, d)
         series = np.asarray(signal.lfilter([1.0], [1.0, -0.8], X - 20, axis=0))
         alone = RunningCovariance([str(j) for j in range(d)])
-        curves["distance alone"][d] = rate(_BATCH, lambda alone=alone, X=X: alone.score_learn_many(X))
+        curves[_ALONE][d] = rate(_BATCH, lambda alone=alone, X=X: alone.score_learn_many(X))
         for name, mode, records in (
             ("plain", "plain", X),
             ("default, a series", "series", series),
@@ -98,21 +105,45 @@ def batches(n: int, size: int, keys: int = 1) -> list[Batch]:
     ]
 
 
+def resident() -> int:
+    """Return the bytes of memory that this process really has."""
+    return resource.getpagesize() * int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def taken(name: str, keys: int) -> float:
+    """Return the bytes of memory that each of so many keys takes; for a process of its own."""
+    if name == _ALONE:
+        model = RunningCovariance([str(j) for j in range(_D)])
+        take: Callable[[Batch], object] = lambda part: model.learn_many(  # noqa: E731
+            np.column_stack(list(part.columns.values())), part.key
+        )
+    else:
+        take = pipeline(_MODES[name], limits={"max_keys": 2 * max(KEYS)}).process
+    for part in batches(_BATCH, _BATCH):
+        take(part)
+    before = resident()
+    for at in range(0, keys, _BATCH):
+        n = min(_BATCH, keys - at)
+        (part,) = batches(n, n)
+        take(replace(part, key=np.array([f"pump-{k}" for k in range(at, at + n)], object)))
+    return (resident() - before) / keys
+
+
 def by_keys() -> tuple[Curves, Curves]:
     """Return records/s of the whole pipeline, and bytes a key, by the number of keys in random order."""
-    speed: Curves = {"plain": {}, "default": {}}
-    memory: Curves = {"distance alone": {}, "plain": {}, "default": {}}
+    speed: Curves = {name: {} for name in _MODES}
+    memory: Curves = {name: {} for name in (_ALONE, *_MODES)}
     for keys in KEYS:
-        for name, mode in (("plain", "plain"), ("default", "auto")):
+        work = batches(max(3 * keys, 50_000), _BATCH, keys)
+        for name, mode in _MODES.items():
             made = pipeline(mode, limits={"max_keys": 2 * max(KEYS)})
-            work = batches(max(3 * keys, 50_000), _BATCH, keys)
             for one in work:
                 made.process(one)
             speed[name][keys] = rate(len(work) * _BATCH, lambda m=made, w=work: [m.process(one) for one in w])
-            memory[name][keys] = made.pool.rows.nbytes / len(made.pool)
-        alone = RunningCovariance([str(j) for j in range(_D)])
-        alone.learn_many(np.zeros((keys, _D)), [str(k) for k in range(keys)])
-        memory["distance alone"][keys] = alone.nbytes / keys
+    for keys in (keys for keys in KEYS if keys >= _TOLD):
+        for name, points in memory.items():
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child:
+                points[keys] = child.submit(taken, name, keys).result()
     return speed, memory
 
 
@@ -121,7 +152,7 @@ def by_batch() -> Curves:
     curves: Curves = {"plain": {}, "default": {}}
     for size in BATCHES:
         work = batches(max(min(200 * size, 100_000), 1_000), size)
-        for name, mode in (("plain", "plain"), ("default", "auto")):
+        for name, mode in _MODES.items():
             made = pipeline(mode)
             curves[name][size] = rate(
                 sum(map(len, work)), lambda m=made, w=work: [m.process(one) for one in w]

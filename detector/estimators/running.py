@@ -163,7 +163,7 @@ class RunningCovariance:
     @property
     def nbytes(self) -> int:
         """Bytes of what was learned, without the keys' names."""
-        return self._rows.nbytes
+        return self._rows[: len(self._slots)].nbytes
 
     def _many(self, X: ArrayLike, keys: Sequence[str] | None, *, learns: bool) -> Floats:
         X = np.require(X, np.float64, ["C", "E"])
@@ -191,7 +191,8 @@ class RunningCovariance:
         if key in self._slots or slot >= max(self._most, 1):
             return self._slots.get(key, -1)
         if slot == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+            rows, self._rows = self._rows, np.empty((2 * slot, self._rows.shape[1]))  # not touched: no memory
+            self._rows[:slot] = rows
         self._rows[slot] = 0.0
         self._rows[slot, VECTORS + d : VECTORS + 2 * d] = np.nan  # the origin
         self._slots[key] = slot
