@@ -76,7 +76,7 @@ bench: $(READY) ## time to be ready, memory, speed, and cost of the default
 bench-speed: $(BENCH_READY) ## each way through kyori beside a peer in one run; ONLY="kernel mqtt ...", else all
 	$(BENCH)/bin/python -m benchmarks.speed $(ONLY) --against benchmarks/speed/recorded.json $(if $(JSON),--json $(JSON))
 
-profile: $(BENCH_READY) ## where the time of `kyori run` goes, as a flame graph; WAY=csv, jsonl, keys or mqtt
+profile: $(BENCH_READY) ## where the time of `kyori run` goes, as a flame graph; WAY=csv or jsonl
 	$(BENCH)/bin/python -m benchmarks.profile $(or $(WAY),csv)
 
 bench-accuracy: $(BENCH_READY) ## rank and judge labelled data beside the peers; DATA=directory, else what is bundled
