@@ -21,6 +21,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.process import Daemon, machine, run_once, run_until, write_config
+from benchmarks.speed.compare import rates
+from benchmarks.speed.kernel import dicts, draw, river_precision
+from benchmarks.speed.one import river_trees
 from detector.contracts import Batch
 from detector.estimators.river_api import RiverDetector
 from detector.model import Model
@@ -33,27 +36,6 @@ DIMENSIONS = (2, 5, 10, 38, 100)
 BATCH = 10_000
 _LEARNED = 2_000
 _START = 1.6e9
-
-Contestant = tuple[str, int, Callable[[], object]]
-"""Name, records a call, and the call that is timed."""
-
-
-def draw(n: int, d: int) -> np.ndarray:
-    """Return n records of d correlated columns, correlated alike whatever n is."""
-    rng = np.random.default_rng(d)
-    mixing = rng.normal(size=(d, d)) / np.sqrt(d)
-    return rng.normal(size=(n, d)) @ mixing + 20
-
-
-def rates(contestants: list[Contestant], rounds: int) -> dict[str, float]:
-    """Return records a CPU second of each, who take turns; the median of the rounds."""
-    times: dict[str, list[float]] = {name: [] for name, _, _ in contestants}
-    for _ in range(rounds):
-        for name, _, call in contestants:
-            before = time.process_time()
-            call()
-            times[name].append(time.process_time() - before)
-    return {name: n / median(times[name]) for name, n, _ in contestants}
 
 
 def by_model(X: np.ndarray) -> Callable[[], object]:
@@ -102,43 +84,6 @@ def by_pipeline(X: np.ndarray, batch: int) -> Callable[[], object]:
     return call
 
 
-def dicts(X: np.ndarray) -> list[dict[str, float]]:
-    """Return the records as river takes them."""
-    return [{f"f{j}": value for j, value in enumerate(row)} for row in X.tolist()]
-
-
-def by_river_precision(X: np.ndarray) -> Callable[[], object]:
-    """Learn only, by river's running inverse covariance: it has no distance to score by."""
-    from river.covariance import EmpiricalPrecision  # noqa: PLC0415
-
-    learner, records = EmpiricalPrecision(), dicts(X)
-    for record in records[:50]:
-        learner.update(record)
-
-    def call() -> None:
-        for record in records:
-            learner.update(record)
-
-    return call
-
-
-def by_river_trees(X: np.ndarray) -> Callable[[], object]:
-    """Score and learn by river's usual streaming detector, on records already scaled to 0..1."""
-    from river.anomaly import HalfSpaceTrees  # noqa: PLC0415
-
-    low, high = X.min(axis=0), X.max(axis=0)
-    trees, records = HalfSpaceTrees(seed=1), dicts((X - low) / (high - low))
-    for record in records[:300]:
-        trees.learn_one(record)
-
-    def call() -> None:
-        for record in records:
-            trees.score_one(record)
-            trees.learn_one(record)
-
-    return call
-
-
 def by_dicts(X: np.ndarray) -> Callable[[], object]:
     """Score and learn by our own detector, one dict at a time, as river is used."""
     detector, records = RiverDetector(), dicts(X)
@@ -159,14 +104,14 @@ def layers(d: int, scale: float, rounds: int) -> dict[str, float]:
     few = draw(max(int(scale * 2000), 200), d)
     fewer = few[: max(int(scale * 2e6 / d / d), 100)]  # it takes O(d²) as well
     return rates(
-        [
-            ("model", len(many), by_model(many)),
-            ("pipeline", len(many), by_pipeline(many, BATCH)),
-            ("pipeline, 1 a batch", len(few), by_pipeline(few, 1)),
-            ("dicts", len(few), by_dicts(few)),
-            ("river precision", len(fewer), by_river_precision(fewer)),
-            ("river trees", len(few), by_river_trees(few)),
-        ],
+        {
+            "model": (len(many), by_model(many)),
+            "pipeline": (len(many), by_pipeline(many, BATCH)),
+            "pipeline, 1 a batch": (len(few), by_pipeline(few, 1)),
+            "dicts": (len(few), by_dicts(few)),
+            "river precision": river_precision(fewer),
+            "river trees": river_trees(few),
+        },
         rounds,
     )
 

@@ -40,7 +40,7 @@ class RunningCovariance:
     Raises
     ------
     KyoriError
-        There are no features, or one twice.
+        There are no features, or one twice; or a number is not possible.
 
     Examples
     --------
@@ -71,7 +71,11 @@ class RunningCovariance:
         d = len(self.features)
         if not d or len(set(self.features)) < d:
             raise KyoriError(f"features must be one or more names, each once, not {self.features}")
-        fade = 0.5 ** (1.0 / memory) if memory else 1.0
+        if (memory is not None and not memory > 0) or (shrink is not None and not shrink >= 0):
+            raise KyoriError(f"memory must be above 0 and shrink at least 0, not {memory} and {shrink}")
+        if not 0 <= floor < 1:
+            raise KyoriError(f"floor must be at least 0 and below 1, not {floor}")
+        fade = 0.5 ** (1.0 / memory) if memory is not None else 1.0
         self._how = (fade, float(floor), d + 1.0 if shrink is None else float(shrink))
         self._most = most_keys
         self._slots: dict[str, int] = {}
@@ -89,8 +93,8 @@ class RunningCovariance:
         self._flags = np.empty((running.FLAGS, d), np.bool_)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("features", "_how", "_most", "_slots", "_rows")
-        return {name: getattr(self, name) for name in kept}
+        kept = {name: getattr(self, name) for name in ("features", "_how", "_most", "_slots")}
+        return kept | {"_rows": self._rows[: len(self._slots)].copy()}  # what lies behind was never written
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -141,6 +142,16 @@ def test_a_key_that_is_not_known_has_no_distance():
         running.moments("q")
 
 
+def test_saved_it_takes_its_keys_along_and_nothing_else():
+    running, X = RunningCovariance(NAMES), draw(50)
+    running.score_learn_many(X, ["p", "q", "r", "s", "t"] * 10)  # with "" six of eight rows
+    other = pickle.loads(pickle.dumps(running))  # noqa: S301 - our own
+    assert len(other._rows) == 6
+    more, keys = draw(40, seed=1), ["p", "q", "new", "newer"] * 10
+    found, expected = other.score_learn_many(more, keys), running.score_learn_many(more, keys)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_a_memory_forgets():
     running = RunningCovariance(["a"], memory=20)
     rng = np.random.default_rng(0)
@@ -154,6 +165,10 @@ def test_a_memory_forgets():
     [
         (lambda: RunningCovariance([]), "one or more names"),
         (lambda: RunningCovariance(["a", "a"]), "each once"),
+        (lambda: RunningCovariance(["a"], memory=0), "memory must be above 0"),
+        (lambda: RunningCovariance(["a"], memory=-5), "memory must be above 0"),
+        (lambda: RunningCovariance(["a"], shrink=-1.0), "shrink at least 0"),
+        (lambda: RunningCovariance(["a"], floor=float("nan")), "floor must be"),
         (lambda: RunningCovariance(["a"]).score_many(np.zeros((3, 2))), "one column for each of 1"),
         (lambda: RunningCovariance(["a"]).score_many(np.zeros(3)), "shape"),
         (lambda: RunningCovariance(["a"]).score_many(np.zeros((3, 1)), ["k"]), "1 keys for 3 records"),
