@@ -105,7 +105,7 @@ lock: ## pin what is installed, from pyproject.toml, without index addresses
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-find-links --no-header --extra demo --extra dev --output-file requirements.lock pyproject.toml
+	  --no-emit-find-links --no-header --extra all --extra dev --output-file requirements.lock pyproject.toml
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --no-header --extra bench --output-file requirements-bench.lock pyproject.toml
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
