@@ -240,11 +240,18 @@ class Alert:
     metric: str = ""
     known: str = ""
     grouped: bool = False
+    _json: str = field(default="", init=False, repr=False, compare=False)
 
     def to_json(self) -> str:
-        """Return the alert as one line of JSON, keys in the order above, ``schema`` first."""
-        fields = _fields(self) | {"reasons": [_fields(reason) for reason in self.reasons]}
-        return json.dumps({"schema": "kyori.alert.v1", **fields}, allow_nan=False, ensure_ascii=True)
+        """Return the alert as one line of JSON, keys in the order above, ``schema`` first.
+
+        It is made once: the outbox asks for it, each output, and each commit as long as the episode is open.
+        """
+        if not self._json:
+            fields = _fields(self) | {"reasons": [_fields(reason) for reason in self.reasons]}
+            text = json.dumps({"schema": "kyori.alert.v1", **fields}, allow_nan=False, ensure_ascii=True)
+            object.__setattr__(self, "_json", text)
+        return self._json
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Alert:
@@ -261,7 +268,7 @@ class Alert:
 
 def _fields(one: Alert | Reason) -> dict[str, Any]:
     """Return what `dataclasses.asdict` does, which copies all of it, and takes four times as long."""
-    return {name: getattr(one, name) for name in one.__slots__}
+    return {name: getattr(one, name) for name in one.__slots__ if name != "_json"}
 
 
 @runtime_checkable

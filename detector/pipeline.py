@@ -327,7 +327,8 @@ class Pipeline:
 
     def _signed(self, alerts: Iterable[Alert]) -> list[Alert]:
         """Return the alerts with the id of the metric in force, where they have none of their own yet."""
-        return [alert if alert.metric else replace(alert, metric=self.metric_id) for alert in alerts]
+        name = self.metric_id
+        return [replace(alert, metric=name) if name and not alert.metric else alert for alert in alerts]
 
     def begin_live(self) -> None:
         """Keep what was learned of a history, and forget whatever belongs to its time.

@@ -31,6 +31,8 @@ _NO_ENTRIES: Mapping[tuple[str, str], bytes | None] = MappingProxyType({})
 MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average")
 """What belongs to one schema: models, those of a second score, and the vectors of alerts and labels."""
 
+_NEWEST = 500
+"""Alerts of the last commit that are kept as they are: whoever delivers them need not read them again."""
 _SEQ = struct.Struct(">Q")
 """Numbers as the ledger's names: big-endian sorts them."""
 
@@ -80,6 +82,7 @@ class Store:
         self._open = True
         self._most: int | None = None
         self._handed_out: dict[str, int] = {}
+        self._newest: dict[int, Alert] = {}
 
     @classmethod
     def open(cls, path: Path, *, schema: str) -> Store:
@@ -159,27 +162,35 @@ class Store:
         """
         texts = [alert.to_json().encode() for alert in alerts]
         failpoint("before_commit")
-        with self._lock, self._ledger.change() as change:
-            of_kind: tuple[tuple[Kind, Mapping[str, bytes]], ...]
-            of_kind = ("position", positions), ("row", rows), ("meta", meta)
-            for kind, values in of_kind:
-                change.put_many(kind, map(_name, values), lambda name, of=values: of[_text(name)])  # type: ignore[misc]
-            for (other, name), entry in entries.items():
-                _renew(change, cast("Kind", other), _name(name), entry)
-            self._post(change, texts)
+        with self._lock:
+            with self._ledger.change() as change:
+                of_kind: tuple[tuple[Kind, Mapping[str, bytes]], ...]
+                of_kind = ("position", positions), ("row", rows), ("meta", meta)
+                for kind, values in of_kind:
+                    change.put_many(kind, map(_name, values), lambda name, of=values: of[_text(name)])  # type: ignore[misc]
+                for (other, name), entry in entries.items():
+                    _renew(change, cast("Kind", other), _name(name), entry)
+                last = self._post(change, texts)
+            if alerts:
+                self._newest = dict(enumerate(alerts[:_NEWEST], last - len(alerts) + 1))
         failpoint("after_commit")
 
-    def _post(self, change: Change, texts: Sequence[bytes]) -> None:
-        """Put alerts in the outbox; without a sink nobody would ever take them out again."""
+    def _post(self, change: Change, texts: Sequence[bytes]) -> int:
+        """Put alerts in the outbox; without a sink nobody would ever take them out again.
+
+        Returns the number of the last.
+        """
         if not texts:
-            return
-        last = self._last()
+            return 0
+        before = self._last()
+        last = before + len(texts)
         if self._cursors():
-            for seq, text in enumerate(texts, last + 1):
+            for seq, text in enumerate(texts, before + 1):
                 change.put("alert", _SEQ.pack(seq), text)
-        change.put("store", b"last", _SEQ.pack(last + len(texts)))
+        change.put("store", b"last", _SEQ.pack(last))
         if self._most is not None:
-            self._drop(change, last + len(texts) - self._most)
+            self._drop(change, last - self._most)
+        return last
 
     def _drop(self, change: Change, oldest: int) -> None:
         """Let no sink wait for an alert up to this number any more, and count what it loses."""
@@ -229,7 +240,9 @@ class Store:
             cursor, _ = self._sink(sink)
             found = self._ledger.scan("alert", _SEQ.pack(cursor + 1), limit)
             self._handed_out[sink] = cursor
-        return [(_SEQ.unpack(seq)[0], Alert.from_json(text)) for seq, text in found]
+            newest = self._newest
+        numbered = [(_SEQ.unpack(seq)[0], text) for seq, text in found]
+        return [(seq, newest.get(seq) or Alert.from_json(text)) for seq, text in numbered]
 
     def delivered(self, sink: str, seq: int, resume: bytes, grouped: int = 0) -> None:
         """Note that this sink has all alerts up to `seq`, and where it stands itself now.

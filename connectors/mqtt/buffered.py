@@ -1,4 +1,4 @@
-"""paho's client, reading many packets at once.
+"""paho's client, reading many packets at once, and sending without a detour.
 
 paho asks the system for each packet at least four times: whether there is one, for its first byte, for its
 length byte by byte, for the rest. Here a connection is read in pieces of 64 KiB (`Buffered`). What makes up
@@ -6,23 +6,28 @@ nearly all of a stream, whole messages of QoS 0 or 1 up to 16 KiB without proper
 piece at once (`plain_message`); paho reads what else is in it: packets cut in two, larger ones,
 acknowledgements, malformed ones.
 
-This leans on paho from inside, so only on versions that the tests were run with: `KNOWN`. Any other reads as
-it always did, and one line of the log says so.
+paho has its own thread send whatever is handed over; in a busy process it takes half a millisecond to wake
+up. Here who hands a packet over sends it, and paho's thread what the system does not take.
+
+This leans on paho from inside, so only on versions that the tests were run with: `KNOWN`. Any other reads and
+sends as it always did, and one line of the log says so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import paho.mqtt
 import structlog
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import MessageState, MessageType, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -53,10 +58,13 @@ class Buffered:
         The piece that was read last.
     at : int
         How much of it was given away.
+    shared : bool
+        Whether one thread may send while another reads; OpenSSL does not allow it.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self.shared = not isinstance(sock, ssl.SSLSocket)
         self._failed: OSError | None = None
         self.data, self.at = b"", 0
 
@@ -134,6 +142,10 @@ def plain_message(data: bytes, at: int, *, v5: bool) -> tuple[PlainMessage, int]
 class BufferedClient(Client):
     """paho's client, made for ``manual_ack=True``, with buffered reads."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._sending = threading.RLock()
+
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Hand over the plain messages that have come; have paho read what else there is.
 
@@ -176,6 +188,57 @@ class BufferedClient(Client):
         elif mids:
             acks = b"".join([struct.pack("!BBH", MessageType.PUBACK, 2, mid) for mid in mids])
             self._packet_queue(MessageType.PUBACK, acks, mids[-1], 1)
+
+    def reconnect(self) -> MQTTErrorCode:
+        """Connect; nobody sends meanwhile, as the rest of a packet must not go into another connection."""
+        with self._sending:
+            return super().reconnect()
+
+    def _packet_write(self) -> MQTTErrorCode:
+        with self._sending:
+            return super()._packet_write()
+
+    def _packet_queue(
+        self, command: int, packet: Any, mid: int, qos: int, info: MQTTMessageInfo | None = None
+    ) -> MQTTErrorCode:
+        """Send at once what waits for the broker's answer; paho does more about other packets once sent.
+
+        Nobody waits here for paho's thread, which may hold `_sending` in a callback that waits for us. What a
+        callback hands over, paho's thread sends next.
+        """
+        at_once = qos == 1 and not self._in_callback_mutex.locked()
+        if at_once and self._sending.acquire(blocking=False):
+            try:
+                sent = self._send_now(packet)
+                if sent == len(packet):
+                    return MQTTErrorCode.MQTT_ERR_SUCCESS
+                if sent > 0:
+                    self._go_on(command, packet, mid, sent, info)
+                    return MQTTErrorCode.MQTT_ERR_SUCCESS
+            finally:
+                self._sending.release()
+        return super()._packet_queue(command, packet, mid, qos, info)
+
+    def _send_now(self, packet: Any) -> int:
+        """Return how much of a packet the system took; whatever goes wrong, paho's thread will find, too."""
+        sock = self._sock  # before the look at the state: a connection is new before it is accepted
+        if self._out_packet or not isinstance(sock, Buffered) or not sock.shared or not self.is_connected():
+            return 0
+        try:
+            sent: int = sock.send(packet)
+        except OSError:
+            return 0
+        with self._msgtime_mutex:
+            self._last_msg_out = time.monotonic()
+        return sent
+
+    def _go_on(self, command: int, packet: Any, mid: int, sent: int, info: MQTTMessageInfo | None) -> None:
+        """Have paho's thread send the rest of a packet, before anything else."""
+        rest = {"command": command, "mid": mid, "qos": 1, "info": info, "packet": packet}
+        self._out_packet.appendleft({**rest, "pos": sent, "to_process": len(packet) - sent})  # type: ignore[typeddict-item]
+        if self._sockpairW is not None:
+            with contextlib.suppress(BlockingIOError):  # it is woken already
+                self._sockpairW.send(b"0")
 
     def _create_socket(self) -> Any:
         sock = super()._create_socket()

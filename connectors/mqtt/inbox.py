@@ -49,12 +49,14 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import orjson
+
+from connectors.mqtt.ring import Ring
 
 CAPACITY = 20_000
 CAPACITY_BYTES = 32 * 2**20
@@ -65,9 +67,6 @@ RING_WINDOWS = 2
 RING_LEAST = 1000
 """The ring has room for two windows: one on its way to us, one whose acknowledgements are on their way to
 the broker. A small window is given more, so that the broker is not asked all the time."""
-
-_ENTRY = 8
-"""Bytes of an entry of the ring: packet id and `digest`."""
 
 
 @dataclass(slots=True)
@@ -124,7 +123,7 @@ class Inbox:
         self.ready = threading.Condition()
         self._queue: deque[Message] = deque()
         self._bytes = 0
-        self._ring: OrderedDict[int, bytes] = OrderedDict()
+        self._ring = Ring()
         self._ring_size = max(RING_WINDOWS * window, RING_LEAST)
         self._asked: deque[tuple[int, int]] = deque()
         self._epoch = self._session = self._unacked = self._taken = 0
@@ -145,8 +144,8 @@ class Inbox:
                 self._earlier = len(self._ring)
                 return
             self._session += 1
-            self._changed = self._changed or bool(self._ring)
-            self._ring.clear()
+            self._changed = self._changed or len(self._ring) > 0
+            self._ring = Ring()
             self._earlier = 0
             self.ready.notify_all()
 
@@ -196,7 +195,7 @@ class Inbox:
                 continue
             self._bytes -= len(message.payload)
             if not message.dup:
-                self._ring.pop(message.mid, None)
+                self._ring.forget(message.mid)
         self._queue = kept
 
     # --- the reader's thread
@@ -231,10 +230,8 @@ class Inbox:
                 self._taken += 1
             self._bytes -= len(message.payload)
             if message.qos and message.session == self._session:
-                entry = message.mid.to_bytes(2, "big") + message.digest
-                message.repeated = message.dup and self._ring.get(message.mid) == entry
-                self._ring.pop(message.mid, None)
-                self._ring[message.mid] = entry
+                message.repeated = message.dup and self._ring.has(message.mid, message.digest)
+                self._ring.add(message.mid, message.digest)
                 self._trim(message)
             return message
 
@@ -242,8 +239,7 @@ class Inbox:
         if not newest.dup:
             self._earlier = 0
         may_come_again = self._earlier + self._taken + self._unsettled
-        while len(self._ring) > max(self._ring_size, may_come_again):
-            self._ring.popitem(last=False)
+        self._ring.keep(max(self._ring_size, may_come_again))
 
     def ack(
         self, token: Token, send: Callable[[Sequence[int]], object], ask: Callable[[], int | None]
@@ -279,11 +275,9 @@ class Inbox:
         """Return what `restore` takes: the ring, and whatever else the source wants to know again."""
         with self.ready:
             self._changed = False
-            ring = b"".join(self._ring.values())
+            ring = self._ring.packed()
         return orjson.dumps({"v": 1, **about, "ring": base64.b64encode(ring).decode()})
 
     def restore(self, ring: str) -> None:
         """Fill the ring from a position."""
-        packed = base64.b64decode(ring, validate=True)
-        entries = (packed[i : i + _ENTRY] for i in range(0, len(packed), _ENTRY))
-        self._ring = OrderedDict((int.from_bytes(entry[:2], "big"), entry) for entry in entries)
+        self._ring = Ring(base64.b64decode(ring, validate=True))

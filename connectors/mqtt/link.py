@@ -33,6 +33,7 @@ from connectors.mqtt.takeovers import TAKEN_OVER, Takeovers
 log = structlog.get_logger()
 
 _NEVER_SUBSCRIBED = "kyori/never/subscribed"
+_OF_JSON = make_properties(PacketTypes.PUBLISH, ContentType="application/json")
 BACKOFF_S = (1.0, 30.0)
 SHORT_LIFE_S = 10.0
 """A connection that broke sooner did not heal anything: the pauses go on growing."""
@@ -188,8 +189,7 @@ class Link:
         """
         if self._client is None:
             return None
-        json = make_properties(PacketTypes.PUBLISH, ContentType="application/json") if self._v5 else None
-        info = self._client.publish(topic, payload, qos=1, properties=json)
+        info = self._client.publish(topic, payload, qos=1, properties=_OF_JSON if self._v5 else None)
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
     def reconnect(self) -> None:

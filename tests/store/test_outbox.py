@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from detector.errors import StateError
+from detector.ledger import Change
 from detector.store import Store
 from detector.tally import Tally
 from tests.store.samples import make_alert
@@ -73,4 +77,23 @@ def test_a_state_of_before_counts_from_where_its_outputs_are(tmp_path: Path) -> 
     assert store.tallies()["slow"] == Tally(since=3, made=2, waiting=2)
     store.delivered("slow", 5, b"")
     assert store.tallies()["slow"] == Tally(since=3, delivered=2, made=2)
+    store.close()
+
+
+def test_what_is_kept_to_be_delivered_is_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alerts of the last commit are not read again; of one that failed, the numbers are given anew."""
+    store = opened(tmp_path)
+    commit(store, *range(3))
+    with monkeypatch.context() as broken:
+        broken.setattr(Change, "finish", lambda _change: (_ for _ in ()).throw(StateError("disk full")))
+        with pytest.raises(StateError):
+            commit(store, 100)
+    commit(store, *range(3, 700))
+    expected = [make_alert(number) for number in range(700)]
+    assert [alert for _, alert in store.pending("slow", 1000)] == expected
+    store.close()
+    store = opened(tmp_path)
+    assert [alert for _, alert in store.pending("slow", 1000)] == expected
     store.close()
