@@ -34,7 +34,7 @@ from detector.verdict.rule import (
     widening,
 )
 
-_LAYOUT = 2  # one more whenever a place of a row comes to mean something else
+_LAYOUT = 3  # one more whenever a place of a row comes to mean something else
 _OPENING = OpenAfter(k=3, n=5)
 _LEARN = {"all": plan.ALL, "gated": plan.GATE, "never": plan.NEVER}
 _FORMS = {"auto": plan.AUTO, "series": plan.SERIES, "iid": plan.INDEPENDENT}

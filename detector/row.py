@@ -9,8 +9,8 @@ A plain chart may measure from another point than its mean; then that point's pl
 (`detector.reference.point`).
 
 The head holds the scalars of the stages before and after the charts, grouped by their owners, then the
-tail of past scores. Counters are floats too (exact up to 2^53), so that a whole model is saved and
-restored as the bytes of its row.
+tail of past scores. Counters are floats too (exact up to 2^53), and the neighbours of independent rows are
+float32, two to a place: a whole model is saved and restored as the bytes of its row.
 
 What is not asked for takes no place (`detector.kernel.shift` and `detector.kernel.drift` know theirs).
 

@@ -80,6 +80,12 @@ def judge_form(row, parts, x, seen, d, tail):  # type: ignore[no-untyped-def]
 
 
 @borrow(inline=True)
+def waiting_at(parts, number, d):  # type: ignore[no-untyped-def]
+    """Return where in the buffer the record of this number is."""
+    return parts.buffer + number % parts.capacity * d
+
+
+@borrow(inline=True)
 def learn_series(  # type: ignore[no-untyped-def]
     row,
     chart,
@@ -101,21 +107,29 @@ def learn_series(  # type: ignore[no-untyped-def]
     usable,
     fresh,
 ):
-    """Learn a record of a series: at once while young, later aged, and never out of an excursion."""
-    buffer = row[parts.buffer : parts.buffer + parts.capacity * (d + 1)]
-    place = (int(seen) % parts.capacity) * (d + 1)
-    for j in range(d):
-        buffer[place + j] = x[j] if seen < parts.start else f[j]
-    buffer[place + d] = 1.0 if wanted else 0.0
-    aged, w, by_records = f, 1.0, plan.by_records
-    if seen >= series.SETTLED:
-        then = seen - parts.quarantine
-        place = (int(then) % parts.capacity) * (d + 1)
-        wanted = int(seen) % int(series.EVERY) == 0 and then >= series.SETTLED and buffer[place + d] == 1.0
+    """Learn a record of a series: at once while young, later aged, and never out of an excursion.
+
+    The buffer holds the records of the start as they came. Once the series is settled it holds, of those that
+    wait, the ones whose turn will come, by the number of the turn; without values if not to be learned.
+    """
+    now, every, settled = int(seen), int(series.EVERY), max(series.SETTLED, parts.start)
+    aged, w, by_records, rounds = f, 1.0, plan.by_records, 1.0
+    if seen < parts.start:
+        at_start = waiting_at(parts, now, d)
+        for j in range(d):
+            row[at_start + j] = x[j]
+    if seen >= settled:
+        until = now + parts.quarantine
+        if until % every == 0:
+            last = waiting_at(parts, until // every, d)
+            for j in range(d):
+                row[last + j] = f[j] if wanted else math.nan
+        first = waiting_at(parts, now // every, d)
+        aged, w, by_records = row[first : first + d], series.EVERY, plan.by_records / series.EVERY
+        rounds = series.ROUNDS
+        wanted = now % every == 0 and seen - parts.quarantine >= settled and moments.learnable(aged, 0.0, d)
         wanted = wanted and (warm or plan.mode != NEVER)
-        aged, w, by_records = buffer[place : place + d], series.EVERY, plan.by_records / series.EVERY
     if wanted and not held:
-        rounds = 1.0 if seen < series.SETTLED else series.ROUNDS
         lam = forgetting(chart, clock, d, by_records, plan.by_seconds)
         charts.learn(
             chart, aged, d, at, clock, lam, w, plan.floor, plan.prior, v, z, precision, least,
@@ -126,7 +140,7 @@ def learn_series(  # type: ignore[no-untyped-def]
             charts.ridge(chart, d, at, axis, w * rounds * d * series.RIDGE, v)
 
 
-@borrow((types.int64, *IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, *MOVES, Floats2, Bools2, Floats2, Floats1))
+@borrow((types.int64, *IN, PLAN, PARTS, RULE, RULE, Floats1, *OUT, *MOVES, Floats2, Bools2, Floats1, Floats1))
 def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from a loop cost more than they tell
     first, rows, slots, X, clock, plan, parts, rule, rule_alone, widen, bias, asked, out, anomalies, values,
     shares, expected, sd, moves, radius, told, why, room, flags, apart, spare,
@@ -140,7 +154,7 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
     width = at + d * (d + 1) // 2 + 2 * d
     v, z, precision, least, u = room[0], room[1], room[2], room[3], room[4]
     usable, fresh = flags[0], flags[1]
-    patience = plan.accept if plan.mode != NEVER else math.inf
+    patience, apart32 = plan.accept if plan.mode != NEVER else math.inf, apart.view(np.float32)
     for i in range(first, X.shape[0]):
         row = rows[slots[i]]
         if plan.mode == FROZEN:
@@ -149,7 +163,7 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
             row = spare
         tail, x, seen = row[EXCESS : EXCESS + EXCESS_SIZE], X[i], row[SEEN]
         chart, single = row[HEAD : HEAD + width], row[parts.single : parts.single + width]
-        f = row[parts.average : parts.average + d]
+        f, neighbours = row[parts.average : parts.average + d], row[parts.near :].view(np.float32)
         both = parts.form == AUTO and seen < independent.DECIDED
         if both:
             judge_form(row, parts, x, seen, d, tail)
@@ -174,7 +188,7 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
                 single, z, precision, context, k, d - plan.context - k + context
             )
             squeeze(single, d, at, v, least, usable, u)
-            lone = plain * independent.near(row, single, row[parts.near :], u, plain, d, plan.context, apart)
+            lone = plain * independent.near(row, single, neighbours, u, plain, d, plan.context, apart32)
             if seen < independent.FIRST:
                 single[SMOOTHED] = plain + 1.0
             else:
@@ -255,7 +269,7 @@ def run(  # type: ignore[no-untyped-def]
     """
     d = X.shape[1]
     room, flags = np.empty((5, d)), np.empty((2, d), np.bool_)
-    apart, spare = np.empty((2, independent.NEIGHBOURS)), np.empty(rows.shape[1])
+    apart, spare = np.empty(independent.NEIGHBOURS), np.empty(rows.shape[1])
     taken = 0
     while taken < len(X):
         taken, complete = loop(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from detector.jit import borrow
 from detector.row import NEAR_SEEN, PRIOR, SMOOTHED, USUAL, WEIGHT
 
@@ -89,20 +91,23 @@ def near(head, chart, neighbours, u, score, d, context, apart):  # type: ignore[
     """Return the city-block distance to the nearest of some usual rows before; keep this one if it is usual.
 
     `u` are the deviations of the columns, each by itself in standard deviations, squeezed by asinh. A row
-    that is far from the middle but near to rows that were usual is one of a cloud of its own. `apart`, of
-    shape (2, NEIGHBOURS), is room for its distance from each and the number of columns that both have.
+    that is far from the middle but near to rows that were usual is one of a cloud of its own. `apart`, twice
+    NEIGHBOURS, is room for its distance from each and the number of columns that both have.
 
-    The neighbours stand column by column, so that one column of all of them is compared at a time.
+    The neighbours stand column by column, so that one column of all of them is compared at a time. All of
+    this is float32, whose rounding is far below `LEAST_NEAR`.
     """
-    total, both = apart[0], apart[1]
-    total[:], both[:] = 0.0, 0.0
+    total, both = apart[:NEIGHBOURS], apart[NEIGHBOURS:]
+    nothing, one = np.float32(0.0), np.float32(1.0)
+    for i in range(NEIGHBOURS):
+        total[i], both[i] = nothing, nothing
     for j in range(context, d):
-        here, theirs = u[j], neighbours[j * NEIGHBOURS : (j + 1) * NEIGHBOURS]
+        here, theirs = np.float32(u[j]), neighbours[j * NEIGHBOURS : (j + 1) * NEIGHBOURS]
         for i in range(NEIGHBOURS):
             difference = abs(here - theirs[i])
             missing = math.isnan(difference)
-            total[i] += 0.0 if missing else difference
-            both[i] += 0.0 if missing else 1.0
+            total[i] += nothing if missing else difference
+            both[i] += nothing if missing else one
     seen = int(head[NEAR_SEEN])
     best = math.inf
     for i in range(min(seen, NEIGHBOURS)):

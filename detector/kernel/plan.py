@@ -9,6 +9,7 @@ import numba
 from detector import row
 from detector.jit import Bools1, Floats1, Floats2, Ints1
 from detector.kernel.independent import NEIGHBOURS
+from detector.kernel.series import EVERY
 from detector.verdict.rule import Rule
 
 ALL, GATE, NEVER, FROZEN = 0, 1, 2, 3
@@ -64,8 +65,8 @@ class Parts(NamedTuple):
     capacity : int
         Records that the buffer has room for.
     single, average, serial, buffer, near : int
-        Places: the chart of independent rows, the running average, what tells the form, the buffer (records,
-        and whether to learn them), and the neighbours.
+        Places: the chart of independent rows, the running average, what tells the form, the buffer, and the
+        neighbours, two to a place.
     """
 
     form: int
@@ -83,13 +84,13 @@ class Parts(NamedTuple):
 def lay_out(d: int, form: int, *, hold: bool, quarantine: int, start: int) -> tuple[Parts, int]:
     """Return the parts, each at its place, and the length of a row."""
     chart = row.chart_width(d, full=True)
-    capacity = max(quarantine + 1, start) if form != INDEPENDENT else 0
+    capacity = max(quarantine // int(EVERY) + 1, start) if form != INDEPENDENT else 0
     single = row.HEAD + (chart if form == AUTO else 0)
     average = row.HEAD + chart * (2 if form == AUTO else 1)
     serial = average + d
     buffer = serial + (4 * d if form == AUTO else 0)
-    near = buffer + capacity * (d + 1)
-    width = near + (NEIGHBOURS * d if form != SERIES else 0)
+    near = buffer + capacity * d
+    width = near + (NEIGHBOURS // 2 * d if form != SERIES else 0)
     return Parts(form, hold, quarantine, start, capacity, single, average, serial, buffer, near), width
 
 

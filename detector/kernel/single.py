@@ -29,7 +29,7 @@ _ARGUMENTS = (Floats2, Ints1, Floats2, Floats1, Floats1, Bools2)
 
 def room(d: int, width: int) -> int:
     """Return how many places `run_default` and `run_plain` need to work in, with rows of that width."""
-    return _OWN + (4 + WORK) * d + 2 * NEIGHBOURS + width
+    return _OWN + (4 + WORK) * d + NEIGHBOURS + width
 
 
 @borrow(inline=True)
@@ -83,7 +83,7 @@ def run_default(rows, slots, X, numbers, room, flags):  # type: ignore[no-untype
         room[BIAS:CLOCK].reshape((1, 2)), flags[2, :1], room[SCORE:BIAS].reshape((1, 3)), flags[3, :1],
         own[0:1], own[1:2], own[2:3], own[3:4], no_moves(), nothing.reshape((0, 0)), nothing.reshape((0, 6)),
         nothing.reshape((0, 2, 5, d)), own[4:], flags[:2],
-        rest[: 2 * NEIGHBOURS].reshape((2, NEIGHBOURS)), rest[2 * NEIGHBOURS :],
+        rest[:NEIGHBOURS], rest[NEIGHBOURS:],
     )  # fmt: skip
     return complete
 
@@ -99,7 +99,7 @@ def run_plain(rows, slots, X, numbers, room, flags):  # type: ignore[no-untyped-
         rule_of(numbers[_AT_RULE:]), numbers[_AT_WIDEN:], room[BIAS:CLOCK].reshape((1, 2)), flags[2, :1],
         room[SCORE:BIAS].reshape((1, 3)), flags[3, :1], own[0:1], own[1:2], own[2:3], own[3:4], no_moves(),
         nothing.reshape((0, 0)), nothing.reshape((0, 6)), nothing.reshape((0, 2, 5, d)), own[4:], flags[:2],
-        room[_OWN + (4 + WORK) * d + 2 * NEIGHBOURS :],
+        room[_OWN + (4 + WORK) * d + NEIGHBOURS :],
     )  # fmt: skip
     return False
 

@@ -37,7 +37,7 @@ def start_anew(row, clock, plan, parts, room, flags):  # type: ignore[no-untyped
     start = np.empty((parts.start, d))
     for i in range(parts.start):
         for j in range(d):
-            start[i, j] = row[parts.buffer + i * (d + 1) + j]
+            start[i, j] = row[parts.buffer + i * d + j]
     weights = robust_start(start, plan.floor)
     series.spare_runs(weights)
     if np.min(weights) > 0.0:

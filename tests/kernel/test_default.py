@@ -51,6 +51,38 @@ def test_a_fault_that_lasts_is_not_learned_and_stays_an_anomaly() -> None:
     assert without.score[1800:1900].mean() < 0.8 * scores.score[1800:1900].mean()
 
 
+@pytest.mark.parametrize("quarantine", [0, 5, 32, 37])
+def test_a_record_waits_before_it_is_learned(quarantine: int) -> None:
+    """Of two series that differ from record 701 on, what is learned does so when the first has waited.
+
+    It is the turn of every fourth record.
+    """
+    X = series(800)
+    Y = X.copy()
+    Y[701:] += 0.01
+    one, other = (One(5, mode="series", parts={"quarantine": quarantine}) for _ in range(2))
+    for i in range(len(X)):
+        one.run(X[i : i + 1])
+        other.run(Y[i : i + 1])
+        if (one.mean != other.mean).any():
+            break
+    assert i == -4 * (-(701 + quarantine) // 4)
+
+
+def test_a_gross_record_is_not_learned_after_it_has_waited() -> None:
+    X = series(900)
+    Y = X.copy()
+    Y[704] += 1e4  # with 32 records to wait, it is its turn
+    one, other = (One(5, mode="series", parts={"hold": False}) for _ in range(2))
+    one.run(X)
+    other.run(Y)
+    np.testing.assert_allclose(other.mean, one.mean, atol=0.1)
+
+
+def test_a_model_of_5_columns_takes_4_kb() -> None:
+    assert One(5, mode="auto").rows.nbytes <= 4096
+
+
 def test_a_shift_that_stays_is_accepted() -> None:
     X = series(6000)
     X[2000:] += 8.0
