@@ -108,14 +108,13 @@ class CsvLines:
             pieces = [b"", *[mark] * (len(header) - 1), b""]
             self._alike = Alike(
                 builder,
-                self._labels,
                 self._max_record,
                 mark,
                 pieces,
                 lambda name: header.index(name) if name in header else None,
                 bytes.decode,
             )
-        return self._alike.take(data, limit, builder)
+        return self._alike.take(data, limit, builder, self._labels)
 
     def feed(
         self, lines: Sequence[bytes], number: int, builder: RowBuilder, limit: int, final: bool = True

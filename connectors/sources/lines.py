@@ -160,7 +160,7 @@ class LineReader:
             self._dropped, self._overlong = None, True
         end = chunk.rfind(b"\n") + 1
         if end:
-            self._text += self.rest + chunk[:end]
+            self._text = b"".join((self._text, self.rest, memoryview(chunk)[:end]))
             self.rest = chunk[end:]
         else:
             self.rest += chunk

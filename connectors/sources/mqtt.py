@@ -23,6 +23,8 @@ from paho.mqtt.client import MQTTMessage
 from paho.mqtt.reasoncodes import ReasonCode
 
 from connectors.decode import DECODERS, DecodeOptions, RowBuilder, Undecodable
+from connectors.decode.alike import compiled
+from connectors.decode.json_arrays import JsonArrays
 from connectors.mqtt.client import LinkError
 from connectors.mqtt.inbox import Inbox, Message, Token, digest
 from connectors.mqtt.link import Link
@@ -67,6 +69,7 @@ class MqttSource:
         self._clock = clock
         self._builder = RowBuilder(layout)
         self._decode = DECODERS[options.payload]
+        self._arrays = JsonArrays(options.max_payload) if options.payload == "json" else None
         self._decode_options = DecodeOptions(options.columns, options.delimiter, options.max_payload)
         self._filters = [TopicFilter(text) for text in options.topics]
         self._wire = dict(zip([one.wire for one in self._filters], options.topics.values(), strict=True))
@@ -86,6 +89,8 @@ class MqttSource:
 
     def open(self, resume: bytes) -> None:
         """Begin to connect; whether it works is seen by `connected`, and told by the log."""
+        if self._arrays is not None:
+            compiled()
         if resume:
             self._restore(resume)
         options = self.options
@@ -183,6 +188,8 @@ class MqttSource:
             self._builder.reject("unknown_topic", "no topic filter matches", where, message.payload)
             return
         try:
+            if self._arrays is not None and self._arrays.take(message.payload, self._builder, labels):
+                return
             records = self._decode(message.payload, self._decode_options)
             self._builder.add_all(records, labels, where, message.payload)
         except Undecodable as error:
