@@ -22,6 +22,7 @@ import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
@@ -103,6 +104,7 @@ class Link:
         self._up = threading.Event()
         self._ever = self._stopping = self._answered = self._renewing = False
         self._attempts, self._since = 0, 0.0
+        self._shown, self._showing = set[int](), threading.Lock()  # packet ids of `show`
         self._takeovers = Takeovers(options.client_id, self._log)
 
     # --- life
@@ -188,9 +190,27 @@ class Link:
         """
         if self._client is None:
             return None
-        json = make_properties(PacketTypes.PUBLISH, ContentType="application/json") if self._v5 else None
-        info = self._client.publish(topic, payload, qos=1, properties=json)
+        info = self._client.publish(topic, payload, qos=1, properties=self._describe())
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
+
+    def show(self, topic: str, payload: str, timeout_s: float) -> None:
+        """Publish a retained message of QoS 0, and wait until it is on its way.
+
+        Nothing is kept of it: without a connection, or when that breaks, it is lost.
+        """
+        client = self._client
+        if client is None:
+            return
+        with self._showing:  # else the thread may tell that it is sent before we know its packet id
+            info = client.publish(topic, payload, qos=0, retain=True, properties=self._describe())
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+            self._shown.add(info.mid)
+        info.wait_for_publish(timeout_s)
+
+    def _describe(self) -> Properties | None:
+        """Return what MQTT 5 lets us say of a message."""
+        return make_properties(PacketTypes.PUBLISH, ContentType="application/json") if self._v5 else None
 
     def reconnect(self) -> None:
         """Break the connection, so that paho's thread makes a new one, without a growing pause."""
@@ -219,6 +239,8 @@ class Link:
 
     def _trying(self, client: Client, _data: object) -> None:
         self._answered = False
+        with self._showing:
+            self._shown.clear()  # what was not sent on the connection before never will be
         if isinstance(client, WatchedClient):
             client.last_error()  # of the connection before
 
@@ -239,7 +261,10 @@ class Link:
         self._on_change()
 
     def _taken(self, mid: int, error: str) -> None:
-        if self._status is None or not self._status.is_ours(mid):
+        with self._showing:
+            shown = mid in self._shown
+            self._shown.discard(mid)
+        if not shown and (self._status is None or not self._status.is_ours(mid)):
             self.on_published(mid, error)
 
     def _unreachable(self, _client: Client, _data: object) -> None:
