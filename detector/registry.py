@@ -84,7 +84,7 @@ def probes(config: Config) -> Iterator[tuple[str, Probe | None]]:
         yield f"outputs.{name}", _probe(sinks.load(sink.type)(name, sink.options))
     if config.commands is not None:
         kind = commands.load(config.commands.type)
-        yield "commands", _probe(kind(config.name, config.commands.options, bytes))
+        yield "commands", _probe(kind(config.name, config.commands.options, {}))
 
 
 def _probe(connector: Any) -> Probe | None:

@@ -60,7 +60,9 @@ def test_right() -> None:
     assert config.commands.type == "mqtt"
     options = config.commands.options.model_dump()
     assert (options["session_expiry"], str(options["tls"]["ca"])) == (7 * 86400, "/base/ca.pem")
-    assert config.commands.options.topic_of(config.name) == "kyori/plant-a/cmd/label"  # type: ignore[attr-defined]
+    assert config.commands.options.kinds(config.name) == {  # type: ignore[attr-defined]
+        f"kyori/plant-a/cmd/{kind}": kind for kind in ("label", "learn", "reload")
+    }
     assert "kanarienvogel" not in repr(config) + json.dumps(config.redacted)
     assert accepts(GOOD)
 

@@ -91,7 +91,8 @@ def opened(broker: Broker | str, handle: Callable[[bytes], bytes], **more: Any) 
     """Return the way for commands of the detector ``plant``, opened."""
     kind = load("mqtt")
     url = broker.url if isinstance(broker, Broker) else broker
-    made = kind("plant", kind.Options(**{"url": url, "client_id": "commands"} | more), handle)
+    handles = dict.fromkeys(("label", "learn", "reload"), handle)
+    made = kind("plant", kind.Options(**{"url": url, "client_id": "commands"} | more), handles)
     made.open()
     return made
 
