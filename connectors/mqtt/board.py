@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from connectors.mqtt.link import Link
+from connectors.mqtt.link import Link, Outgoing
 
 log = structlog.get_logger()
 
@@ -32,10 +32,10 @@ class Board(Generic[Name, Item]):
     Parameters
     ----------
     messages : callable
-        Returns topics and payloads of a name and its item; called in the board's thread.
+        Returns what to show of a name and its item; called in the board's thread.
     """
 
-    def __init__(self, messages: Callable[[Name, Item], Iterable[tuple[str, str]]]) -> None:
+    def __init__(self, messages: Callable[[Name, Item], Iterable[Outgoing]]) -> None:
         self._messages = messages
         self._kept: dict[Name, Item] = {}
         self._waiting: dict[Name, Item] = {}
@@ -91,8 +91,8 @@ class Board(Generic[Name, Item]):
                 name = next(iter(self._waiting))
                 item = self._waiting.pop(name)
             try:
-                for topic, payload in self._messages(name, item):
-                    link.show(topic, payload, min(_SENT_WITHIN_S, max(self._end_at - time.monotonic(), 0.0)))
+                for message in self._messages(name, item):
+                    link.show(message, min(_SENT_WITHIN_S, max(self._end_at - time.monotonic(), 0.0)))
             except Exception:  # of one: the others are to be shown all the same
                 log.exception("state_not_shown", name=str(name))
 

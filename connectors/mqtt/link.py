@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -37,6 +37,36 @@ _NEVER_SUBSCRIBED = "kyori/never/subscribed"
 BACKOFF_S = (1.0, 30.0)
 SHORT_LIFE_S = 10.0
 """A connection that broke sooner did not heal anything: the pauses go on growing."""
+
+
+class Outgoing(NamedTuple):
+    """A message to be published.
+
+    Attributes
+    ----------
+    topic, payload : str
+        As they are.
+    expiry_s : int or None
+        The broker drops it after so long. This and `user` only MQTT 5 can tell.
+    user : tuple of (str, str)
+        Names and values for whoever reads it.
+    """
+
+    topic: str
+    payload: str
+    expiry_s: int | None = None
+    user: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def properties(self) -> Properties:
+        """What MQTT 5 lets us say of it."""
+        kind = "application/json" if self.payload.startswith("{") else "text/plain"
+        return make_properties(
+            PacketTypes.PUBLISH,
+            ContentType=kind,
+            MessageExpiryInterval=self.expiry_s,
+            UserProperty=list(self.user) or None,
+        )
 
 
 class Link:
@@ -183,17 +213,18 @@ class Link:
         """
         return self._client.unsubscribe(_NEVER_SUBSCRIBED)[1] if self._client is not None else None
 
-    def publish(self, topic: str, payload: str) -> int | None:
+    def publish(self, message: Outgoing) -> int | None:
         """Hand over a QoS 1 message; None when too many wait already, else its packet id.
 
         Without a connection it is kept and sent later; `on_published` tells when the broker has it.
         """
         if self._client is None:
             return None
-        info = self._client.publish(topic, payload, qos=1, properties=self._describe())
+        said = message.properties if self._v5 else None
+        info = self._client.publish(message.topic, message.payload, qos=1, properties=said)
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
-    def show(self, topic: str, payload: str, timeout_s: float) -> None:
+    def show(self, message: Outgoing, timeout_s: float) -> None:
         """Publish a retained message of QoS 0, and wait until it is on its way.
 
         Nothing is kept of it: without a connection, or when that breaks, it is lost.
@@ -201,16 +232,13 @@ class Link:
         client = self._client
         if client is None:
             return
+        said = message.properties if self._v5 else None
         with self._showing:  # else the thread may tell that it is sent before we know its packet id
-            info = client.publish(topic, payload, qos=0, retain=True, properties=self._describe())
+            info = client.publish(message.topic, message.payload, qos=0, retain=True, properties=said)
             if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return
             self._shown.add(info.mid)
         info.wait_for_publish(timeout_s)
-
-    def _describe(self) -> Properties | None:
-        """Return what MQTT 5 lets us say of a message."""
-        return make_properties(PacketTypes.PUBLISH, ContentType="application/json") if self._v5 else None
 
     def reconnect(self) -> None:
         """Break the connection, so that paho's thread makes a new one, without a growing pause."""

@@ -9,7 +9,7 @@ from paho.mqtt.client import MQTTMessage
 
 from connectors.mqtt.board import Board
 from connectors.mqtt.home_assistant import Device
-from connectors.mqtt.link import Link
+from connectors.mqtt.link import Link, Outgoing
 from connectors.mqtt.topics import fill_template
 from detector.contracts import KeyState, States
 
@@ -81,19 +81,22 @@ class Shown:
         """Show what waits, if that is possible in a moment, and end."""
         self._board.stop()
 
-    def _messages(self, name: str | tuple[str], state: KeyState | None) -> Iterator[tuple[str, str]]:
-        """Yield topics and payloads of a name on the board; in its thread."""
+    def _messages(self, name: str | tuple[str], state: KeyState | None) -> Iterator[Outgoing]:
+        """Yield what to show of a name on the board; in its thread."""
         options, states = self._options, self._states
         if states is None:
             return
         if state is not None and options.state_topic is not None:
             values = {"pipeline": states.pipeline, "key": state.key}
-            yield fill_template(options.state_topic, values), state.to_json(states.pipeline)
+            topic = fill_template(options.state_topic, values)
+            user = (("schema", "kyori.state.v1"), ("model", states.model))
+            yield Outgoing(topic, state.to_json(states.pipeline), options.state_expiry_s, user)
         elif name == _LEARNING and options.learning_topic is not None:
             values = {"pipeline": states.pipeline, "key": ""}
-            yield fill_template(options.learning_topic, values), "ON" if states.learning else "OFF"
+            topic = fill_template(options.learning_topic, values)
+            yield Outgoing(topic, "ON" if states.learning else "OFF")
         elif name == _DEVICE and self._device is not None:
-            yield from self._device.messages()
+            yield from (Outgoing(*message) for message in self._device.messages())
 
     # --- paho's thread
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 
 from connectors.mqtt.client import LinkError
-from connectors.mqtt.link import Link
+from connectors.mqtt.link import Link, Outgoing
 from connectors.mqtt.shown import Shown
 from connectors.mqtt.status import Status
 from connectors.mqtt.topics import fill_template
@@ -38,7 +38,7 @@ class MqttSink:
         self._link: Link | None = None
         self._answered = threading.Condition()
         self._outcomes: dict[int, str] = {}
-        self._under_way: dict[tuple[str, str], int] = {}
+        self._under_way: dict[Outgoing, int] = {}
         self._shown = Shown(options)
         self.state_every = options.state_every if self._shown.anything else None
 
@@ -98,22 +98,21 @@ class MqttSink:
             options = options.model_copy(update={"client_id": options.client_id + "-probe"})
         return Link(self.name, options).probe(timeout_s)
 
-    def _message(self, alert: Alert) -> tuple[str, str]:
-        values = {"pipeline": alert.pipeline, "key": alert.key}
-        return fill_template(self.options.topic, values), alert.to_json()
+    def _message(self, alert: Alert) -> Outgoing:
+        topic = fill_template(self.options.topic, {"pipeline": alert.pipeline, "key": alert.key})
+        user = (("schema", "kyori.alert.v1"), ("model", alert.model))
+        return Outgoing(topic, alert.to_json(), self.options.expiry_s, user)
 
-    def _hand_over(self, link: Link, message: tuple[str, str]) -> int:
+    def _hand_over(self, link: Link, message: Outgoing) -> int:
         mid = self._under_way.get(message)
         if mid is None:
-            mid = link.publish(*message)
+            mid = link.publish(message)
             if mid is None:
                 raise self._unavailable("too many messages wait for the broker's acknowledgement")
             self._under_way[message] = mid
         return mid
 
-    def _await(
-        self, link: Link, messages: Sequence[tuple[str, str]], mids: Sequence[int], deadline: float
-    ) -> None:
+    def _await(self, link: Link, messages: Sequence[Outgoing], mids: Sequence[int], deadline: float) -> None:
         with self._answered:
 
             def settled() -> bool:

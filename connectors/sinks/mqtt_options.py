@@ -26,6 +26,12 @@ class MqttOptions(Connection):
         default=None,
         description="retained there: online, or offline, which the broker tells if we cannot; default: none",
     )
+    expiry: Duration | None = Field(
+        default=None,
+        ge=1,
+        le=0xFFFFFFFF,
+        description="the broker drops an alert nobody took for so long, as 1d; MQTT 5 only; default: never",
+    )
     state_topic: str | None = Field(
         default=None,
         description="retained there: how it stands with each key now; {pipeline} and {key} are filled in; "
@@ -33,6 +39,13 @@ class MqttOptions(Connection):
     )
     state_every: Duration = Field(
         default=5.0, gt=0, description="seconds between two scores of a key; what goes wrong is told at once"
+    )
+    state_expiry: Duration | None = Field(
+        default=None,
+        ge=1,
+        le=0xFFFFFFFF,
+        description="the broker drops the state of a key that is silent for so long, as 30d; MQTT 5 only; "
+        "default: never",
     )
     learning_topic: str | None = Field(
         default=None,
@@ -72,6 +85,9 @@ class MqttOptions(Connection):
 
     @model_validator(mode="after")
     def _fits_together(self) -> MqttOptions:
+        for name, expiry in (("expiry", self.expiry), ("state_expiry", self.state_expiry)):
+            if expiry is not None and self.protocol != 5:
+                raise ValueError(f"{name} is of MQTT 5; write protocol: 5, or leave it out")
         told = [topic for topic in (self.topic, self.state_topic, self.learning_topic) if topic is not None]
         if len(set(told)) < len(told):
             raise ValueError(
@@ -88,6 +104,16 @@ class MqttOptions(Connection):
                     f"home_assistant needs {' and '.join(missing)}; add it, as in {_EXAMPLES[missing[0]]}"
                 )
         return self
+
+    @property
+    def expiry_s(self) -> int | None:
+        """`expiry` as MQTT has it."""
+        return round(self.expiry) if self.expiry is not None else None
+
+    @property
+    def state_expiry_s(self) -> int | None:
+        """`state_expiry` as MQTT has it."""
+        return round(self.state_expiry) if self.state_expiry is not None else None
 
 
 _EXAMPLES = {

@@ -23,14 +23,14 @@ ANSWERS = "answers/1"
 class Asker:
     """Speaks MQTT 5; ready when made."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, topic: str = ANSWERS) -> None:
         self.messages: list[MQTTMessage] = []
         ready = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_message = lambda _client, _data, message: self.messages.append(message)
         self._client.on_subscribe = lambda *_: ready.set()
         self._client.connect("127.0.0.1", port)
-        self._client.subscribe(ANSWERS, 1)
+        self._client.subscribe(topic, 1)
         self._client.loop_start()
         assert ready.wait(10)
 

@@ -10,10 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.mqtt.board import Board
+from connectors.mqtt.link import Outgoing
 from connectors.sinks.mqtt import MqttSink
 from detector.contracts import KeyState, States
 from tests.brokers import Broker, broker, needs_mosquitto, wait_until
 from tests.checks.sinks import alerts
+from tests.connectors.commands.asker import Asker
 from tests.connectors.mqtt_help import Subscriber
 
 __all__ = ["broker"]
@@ -115,9 +117,44 @@ def test_a_broker_that_does_not_answer_holds_nobody_up(broker: Broker, opened: M
     wait_until(lambda: anomalies(broker).get("a") is True)
 
 
+@needs_mosquitto
+def test_what_mqtt_5_says_of_a_message(broker: Broker) -> None:
+    sink = made(broker, expiry="1d", state_expiry="30d")
+    listener = Asker(broker.port, "k/#")
+    sink.open(b"")
+    sink.tell(states(KeyState("a")))
+    sink.write(alerts(1))
+    wait_until(lambda: len(listener.messages) == 3)
+    sink.close()
+    said = {}
+    for message in listener.messages:
+        about = message.properties
+        expiry = getattr(about, "MessageExpiryInterval", None)
+        said[message.topic.rsplit("/", 1)[1]] = (
+            about.ContentType,
+            expiry,
+            getattr(about, "UserProperty", []),
+        )
+    json_ = "application/json"
+    assert said["state"] == (json_, 30 * 86400, [("schema", "kyori.state.v1"), ("model", "m")])
+    assert said["alert"] == (json_, 86400, [("schema", "kyori.alert.v1"), ("model", alerts(1)[0].model)])
+    assert said["learning"] == ("text/plain", None, [])
+    listener.close()
+
+
+@needs_mosquitto
+def test_the_broker_drops_what_has_expired(broker: Broker) -> None:
+    sink = made(broker, state_expiry="1s")
+    sink.open(b"")
+    sink.tell(states(KeyState("a")))
+    wait_until(lambda: anomalies(broker) == {"a": False})
+    wait_until(lambda: anomalies(broker) == {})
+    sink.close()
+
+
 def test_the_board_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.mqtt.board._MOST", 3)
-    board: Board[str, int] = Board(lambda name, item: [(name, str(item))])
+    board: Board[str, int] = Board(lambda name, item: [Outgoing(name, str(item))])
     for i, name in enumerate("abcab"):
         board.put(name, i)
     board.put("d", 9)
@@ -134,6 +171,9 @@ def test_the_board_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"state_topic": "a/#"}, "no [+] #"),
         ({"topic": "a/{key}", "state_topic": "a/{key}"}, "must differ"),
         ({"state_topic": "a/{key}", "state_every": "0s"}, "greater than 0"),
+        ({"state_topic": "a", "state_expiry": "1d", "protocol": "3.1.1"}, "state_expiry is of MQTT 5"),
+        ({"expiry": "1d", "protocol": "3.1.1"}, "expiry is of MQTT 5; write protocol: 5"),
+        ({"expiry": "100ms"}, "greater than or equal to 1"),
         ({"home_assistant": {}}, "needs status_topic and state_topic"),
         ({"home_assistant": {"prefix": "a/#"}}, "no [+] #"),
         (
