@@ -307,6 +307,7 @@ class Pipeline:
         return Result(
             scores,
             used,
+            slots,
             now,
             alerts,
             rejected,

@@ -15,9 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detector.alerts.message import notable
 from detector.alerts.notices import Subject, subject
-from detector.contracts import Alert, Batch, KeyState, States
+from detector.contracts import Alert, KeyState, States
 from detector.pipeline import Pipeline
 from detector.result import Result
 
@@ -72,6 +75,8 @@ class Standing:
         self._open: dict[str, set[Subject]] = {}
         self._wrong: dict[str, _Wrong] = {}
         self._calmed: deque[str] = deque(maxlen=_CALMED)
+        self._meta: dict[str, bytes] = {}
+        self._last = np.empty(0, np.int64)  # by slot: the place of its newest record in the batch
         # What was decided, what is being stored of it, and what is stored and waits to be told.
         self._noted: dict[str, _Newest] = {}
         self._changed: set[str] = set()
@@ -98,19 +103,26 @@ class Standing:
         self._waiting = dict.fromkeys([*self._calmed, *self._open])
         self.tell(known())
 
-    def note(self, batch: Batch, result: Result) -> None:
+    def note(self, result: Result) -> None:
         """Note the newest record of each key of a batch."""
-        n = len(result.used)
-        if not n or not self._outputs:
+        slots, scores, pool = result.slots, result.scores, self._pipeline.pool
+        if not len(slots) or not self._outputs:
             return
-        if self._pipeline.settings.key:
-            newest = dict(zip(batch.key[result.used].tolist(), range(n), strict=True))
-        else:
-            newest = {"": n - 1}
-        at, scores = list(newest.values()), result.scores
+        at = self._newest_of(slots, len(pool))
+        keys = map(pool.key, slots[at].tolist())
         columns = [result.clock, scores.score, scores.threshold, scores.level]
         time_, score, threshold, level = (column[at].tolist() for column in columns)
-        self._noted.update(zip(newest, zip(time_, score, threshold, level, strict=True), strict=True))
+        self._noted.update(zip(keys, zip(time_, score, threshold, level, strict=True), strict=True))
+
+    def _newest_of(self, slots: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+        """Return the place of the last record of each slot."""
+        order = np.arange(len(slots))
+        if size == 1:
+            return order[-1:]
+        if len(self._last) < size:
+            self._last = np.empty(2 * size, np.int64)
+        self._last[slots] = order
+        return np.flatnonzero(self._last[slots] == order)
 
     def hear(self, alerts: Sequence[Alert]) -> None:
         """Note which keys' alerts have opened or closed."""
@@ -125,6 +137,7 @@ class Standing:
             if not subjects:
                 del self._open[alert.key]
                 self._calmed.append(alert.key)
+                self._meta = {"calmed": json.dumps(list(self._calmed)).encode()}
             self._changed.add(alert.key)
 
     def cut(self) -> None:
@@ -134,7 +147,7 @@ class Standing:
 
     def meta(self) -> dict[str, bytes]:
         """Return what is to be stored with that commit, by name."""
-        return {"calmed": json.dumps(list(self._calmed)).encode()} if self._outputs else {}
+        return self._meta
 
     def stored(self) -> None:
         """Take note that it is stored."""

@@ -344,7 +344,7 @@ class Worker(threading.Thread):
 
     def _take(self, name: str, source: Source, batch: Batch) -> None:
         result = self.pipeline.process(batch)
-        self._standing.note(batch, result)
+        self._standing.note(result)
         if self._keeper is not None:
             self._keeper.note(batch, result)
         waiting = self._waiting

@@ -53,7 +53,7 @@ class Bench:
         columns = {"a": X[:, 0].copy(), "b": X[:, 1].copy()}
         batch = Batch(columns, np.full(len(X), np.nan), np.full(len(X), key, object), arrival=arrival)
         result = self.pipeline.process(batch)
-        self.standing.note(batch, result)
+        self.standing.note(result)
         self.standing.hear(result.alerts)
 
     def commit(self) -> None:
@@ -168,7 +168,7 @@ def test_without_an_output_nothing_is_kept() -> None:
     pipeline = Pipeline("p", Settings.model_validate({"record": {"features": ["a"]}}))
     standing = Standing(pipeline, [])
     batch = Batch({"a": np.zeros(3)}, np.full(3, np.nan), np.full(3, "", object))
-    standing.note(batch, pipeline.process(batch))
+    standing.note(pipeline.process(batch))
     standing.cut()
     assert standing.meta() == {}
     standing.stored()

@@ -24,12 +24,13 @@ FORMS: dict[str, dict[str, Any]] = {
     "by the second": {"detector": {"mode": "plain", "memory": "10m"}},
     "watch": {"detector": {"mode": "plain", "shift": {"window": 20}, "watch": {"trusted": 200}}},
     "drift": {"detector": {"drift": "page_hinkley"}},
+    "auto, independent": {"detector": {}, "serial": 0.0},
     "single": {"detector": {}, "columns": 1},
 }
 form = pytest.mark.parametrize("name", FORMS)
 
 
-def records(n: int, seed: int, serial: float = 0.9, by: float = 0.0) -> np.ndarray:
+def records(n: int, seed: int, by: float = 0.0, serial: float = 0.9) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=(n, D))
     for i in range(1, n):
         noise[i] += serial * noise[i - 1]
@@ -39,6 +40,7 @@ def records(n: int, seed: int, serial: float = 0.9, by: float = 0.0) -> np.ndarr
 class Stream:
     def __init__(self, name: str, keyed: bool = False) -> None:
         more = dict(FORMS[name])
+        more.pop("serial", None)
         self.columns = [f"f{j}" for j in range(more.pop("columns", D))]
         record = {"features": self.columns, "time": "t"}
         settings = {"record": record, **more} | ({"key": "{k}"} if keyed else {})
@@ -60,11 +62,19 @@ class Stream:
 
 
 def learned(stream: Stream) -> dict[str, np.ndarray]:
-    """Return what a model holds for normal, and its threshold."""
-    row_ = stream.row
-    moments = stream.pipeline.model.moments(row_)
-    tail = row_[row.EXCESS : row.EXCESS + row.EXCESS_SIZE]
-    return {"mean": moments.mean, "covariance": moments.covariance, "tail": tail}
+    """Return all that a model holds but for what belongs to the stream; mean and covariance, too."""
+    model, row_ = stream.pipeline.model, stream.row[: stream.pipeline.model.width]
+    moments = model.moments(row_)
+    running = [row.CLOCK, row.SEEN, row.ECHO, *range(row.RECENT, row.EPISODES + 1)]
+    parts = model._parts
+    if parts is not None:  # the running average, and the records that wait
+        running += range(parts.average, parts.average + D)
+        running += range(parts.buffer, parts.buffer + parts.capacity * (D + 1))
+    if model._kernel == "univariate":
+        running += [univariate.SLOW, univariate.BEFORE, univariate.HEARD]
+        running += [univariate.CHARTS + c * univariate.CHART + univariate.HIGHEST for c in range(3)]
+    rest = np.delete(row_, running)
+    return {"mean": moments.mean, "covariance": moments.covariance, "rest": np.nan_to_num(rest, nan=1e300)}
 
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
@@ -73,17 +83,17 @@ def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
 
 @form
 def test_nothing_is_learned_and_all_is_counted(name: str) -> None:
-    stream = Stream(name)
-    stream.run(records(N, 0))
+    stream, serial = Stream(name), FORMS[name].get("serial", 0.9)
+    stream.run(records(N, 0, serial=serial))
     before, seen = learned(stream), stream.row[row.SEEN]
     stream.pipeline.learning = False
-    stream.run(records(700, 1, by=0.5))
-    stream.run(records(700, 2, by=9.0))
+    stream.run(records(700, 1, by=0.5, serial=serial))
+    stream.run(records(700, 2, by=9.0, serial=serial))
     assert same(learned(stream), before)
     assert stream.row[row.SEEN] == seen + 1400
     stream.pipeline.learning = True
-    stream.run(records(100, 3))
-    assert not same(learned(stream), before)  # else the test says nothing
+    stream.run(records(100, 3, serial=serial))
+    assert not np.array_equal(learned(stream)["mean"], before["mean"])  # else the test says nothing
 
 
 @form
