@@ -13,7 +13,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from connectors.mqtt.link import Link, Outgoing
+from connectors.mqtt.link import Link
+from connectors.mqtt.outgoing import Outgoing
 
 log = structlog.get_logger()
 

@@ -16,18 +16,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from connectors.mqtt.client import LinkError, WatchedClient, connect_options, make_client, make_properties
+from connectors.mqtt.client import LinkError, WatchedClient, connect_options, make_client
 from connectors.mqtt.options import Connection
+from connectors.mqtt.outgoing import Outgoing
 from connectors.mqtt.status import Status
 from connectors.mqtt.takeovers import TAKEN_OVER, Takeovers
 
@@ -37,36 +36,6 @@ _NEVER_SUBSCRIBED = "kyori/never/subscribed"
 BACKOFF_S = (1.0, 30.0)
 SHORT_LIFE_S = 10.0
 """A connection that broke sooner did not heal anything: the pauses go on growing."""
-
-
-class Outgoing(NamedTuple):
-    """A message to be published.
-
-    Attributes
-    ----------
-    topic, payload : str
-        As they are.
-    expiry_s : int or None
-        The broker drops it after so long. This and `user` only MQTT 5 can tell.
-    user : tuple of (str, str)
-        Names and values for whoever reads it.
-    """
-
-    topic: str
-    payload: str
-    expiry_s: int | None = None
-    user: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def properties(self) -> Properties:
-        """What MQTT 5 lets us say of it."""
-        kind = "application/json" if self.payload.startswith("{") else "text/plain"
-        return make_properties(
-            PacketTypes.PUBLISH,
-            ContentType=kind,
-            MessageExpiryInterval=self.expiry_s,
-            UserProperty=list(self.user) or None,
-        )
 
 
 class Link:

@@ -9,7 +9,8 @@ from paho.mqtt.client import MQTTMessage
 
 from connectors.mqtt.board import Board
 from connectors.mqtt.home_assistant import Device
-from connectors.mqtt.link import Link, Outgoing
+from connectors.mqtt.link import Link
+from connectors.mqtt.outgoing import Outgoing
 from connectors.mqtt.topics import fill_template
 from detector.contracts import KeyState, States
 

@@ -15,7 +15,8 @@ import time
 from collections.abc import Sequence
 
 from connectors.mqtt.client import LinkError
-from connectors.mqtt.link import Link, Outgoing
+from connectors.mqtt.link import Link
+from connectors.mqtt.outgoing import Outgoing
 from connectors.mqtt.shown import Shown
 from connectors.mqtt.status import Status
 from connectors.mqtt.topics import fill_template

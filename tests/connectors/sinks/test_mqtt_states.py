@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.mqtt.board import Board
-from connectors.mqtt.link import Outgoing
+from connectors.mqtt.outgoing import Outgoing
 from connectors.sinks.mqtt import MqttSink
 from detector.contracts import KeyState, States
 from tests.brokers import Broker, broker, needs_mosquitto, wait_until
