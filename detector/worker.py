@@ -131,6 +131,7 @@ class Worker(threading.Thread):
         self._standing = standing or Standing(pipeline, [])
         self._switch = threading.Condition()
         self._to_learn: bool | None = None
+        self._learns = True
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
@@ -243,7 +244,7 @@ class Worker(threading.Thread):
         pipeline, saved, self._saved = self.pipeline, self._saved, None
         if saved is None:
             raise RuntimeError("a worker is opened before it is started")
-        paused = saved.meta.get("learning") == b"off"
+        self._learns = saved.meta.get("learning") != b"off"
         outbox = pipeline.settings.limits.outbox
         most = outbox.max_alerts if outbox.when_full == "drop_oldest" else None
         self._store.register(self._couriers.sinks, most)
@@ -272,8 +273,8 @@ class Worker(threading.Thread):
             self._commit(always=True)
         if pipeline.settings.evicts:
             pipeline.pool.back(Shelf(self._store, pipeline), pipeline.settings.limits.max_keys)
-        if paused:
-            pipeline.learning = False
+        pipeline.learning = self._learns  # only now: a history is learned all the same
+        if not self._learns:
             log.warning(
                 "learning_is_paused", pipeline=pipeline.name, remedy="tell it to resume, by a command"
             )
@@ -304,7 +305,7 @@ class Worker(threading.Thread):
         if (learning := self._to_learn) is None:
             return
         if learning != self.pipeline.learning:
-            self.pipeline.learning = learning
+            self._learns = self.pipeline.learning = learning
             self._commit(always=True)
             self._standing.tell()
             log.info("learning_resumed" if learning else "learning_paused", pipeline=self.pipeline.name)
@@ -439,7 +440,7 @@ class Worker(threading.Thread):
         """Return what has been decided, and all that must fit to it, as it is at this moment."""
         state = self.pipeline.state()
         meta = {"open_alerts": state.open_alerts, "budget": state.budget, "counts": self.counts.to_bytes()}
-        meta["learning"] = b"on" if self.pipeline.learning else b"off"
+        meta["learning"] = b"on" if self._learns else b"off"
         if not math.isnan(waiting.arrival):
             meta["arrival"] = repr(waiting.arrival).encode()
         if self._keeper is not None:

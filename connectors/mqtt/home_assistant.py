@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Any
 
@@ -212,4 +212,7 @@ def _digest(text: str) -> str:
 
 @cache
 def _version() -> str:
-    return version("kyori")
+    try:
+        return version("kyori")
+    except PackageNotFoundError:  # it runs from a copy of its sources
+        return "unknown"

@@ -149,6 +149,7 @@ def test_a_reload_keeps_the_pause(tmp_path: Path, broker: Broker, asker: Asker) 
         asker.answers(2)
         wait_until(lambda: daemon.events("reloaded"))
         assert not daemon.daemon.workers["p"].pipeline.learning
+    assert stored(tmp_path / "state") == b"off"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from tests.test_injection import HOSTILE
 __all__ = ["broker"]
 
 SCHEMA = json.loads((Path(__file__).parent / "home_assistant.schema.json").read_text())
+Draft202012Validator.check_schema(SCHEMA)
+VALIDATOR = Draft202012Validator(SCHEMA)
 TOPIC = "homeassistant/device/kyori_plant-a-out_pumps/config"
 TOPICS = {"state": "k/{pipeline}/{key}/state", "status": "k/status", "learning": "k/{pipeline}/learning"}
 
@@ -33,9 +35,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def problems(payload: Any) -> list[str]:
-    validator = Draft202012Validator(SCHEMA)
-    validator.check_schema(SCHEMA)
-    return [error.message for error in validator.iter_errors(payload)]
+    return [error.message for error in VALIDATOR.iter_errors(payload)]
 
 
 def device(*keys: str, pipeline: str = "pumps", **options: Any) -> Device:
