@@ -266,7 +266,71 @@ class Alert:
             raise ValueError(f"not an alert: {error!r}") from None
 
 
-def _fields(one: Alert | Reason) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """How it stands with one key now: its newest record, and whether something is wrong.
+
+    Attributes
+    ----------
+    key : str
+        The model.
+    anomaly : bool
+        Whether an alert of the key is open, of whatever kind.
+    severity : str
+        The highest among the open alerts; "" = none is open.
+    since : float or None
+        When the first of them opened; the stream's time.
+    kinds : tuple of str
+        Of the open alerts, see `Alert`.
+    top : tuple of str
+        The features that they are about, the most important first.
+    time : float or None
+        The stream's time of the newest record; None: none has come since the daemon was started.
+    score, threshold, level : float or None
+        Of that record; None while the verdict is silent.
+    """
+
+    key: str
+    anomaly: bool = False
+    severity: str = ""
+    since: float | None = None
+    kinds: tuple[str, ...] = ()
+    top: tuple[str, ...] = ()
+    time: float | None = None
+    score: float | None = None
+    threshold: float | None = None
+    level: float | None = None
+
+    def to_json(self, pipeline: str) -> str:
+        """Return the state as one line of JSON, keys in the order above, ``schema`` and pipeline first."""
+        fields = {"schema": "kyori.state.v1", "pipeline": pipeline, **_fields(self)}
+        return json.dumps(fields, allow_nan=False, ensure_ascii=True)
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """How it stands with a pipeline, as far as that has changed.
+
+    Attributes
+    ----------
+    pipeline, model : str
+        Its name, and what identifies its settings and features.
+    learning : bool
+        Whether it learns, or has been told to pause.
+    keys : sequence of KeyState
+        Those that have changed.
+    known : sequence of str
+        Keys of which there are models already; told once, at the start, and not more than a thousand.
+    """
+
+    pipeline: str
+    model: str
+    learning: bool
+    keys: Sequence[KeyState] = ()
+    known: Sequence[str] = ()
+
+
+def _fields(one: Alert | Reason | KeyState) -> dict[str, Any]:
     """Return what `dataclasses.asdict` does, which copies all of it, and takes four times as long."""
     return {name: getattr(one, name) for name in one.__slots__ if name != "_json"}
 
@@ -303,7 +367,13 @@ class Source(Protocol):
 
 @runtime_checkable
 class Sink(Protocol):
-    """Where alerts go. Called by one thread; what it raises leaves the alerts in the outbox."""
+    """Where alerts go. Called by one thread; what it raises leaves the alerts in the outbox.
+
+    A sink that shows how it stands now, too, has ``state_every``, seconds between two scores of a key (None:
+    it does not want them), and ``tell(states: States) -> None``. The pipeline's thread calls that after a
+    commit, also before `open` and after `close`; it may neither wait nor raise. A newer state of a key takes
+    the place of an older one, and nothing is told again: what the sink lost, the next state brings.
+    """
 
     def open(self, resume: bytes) -> None:
         """Get ready; `resume` is what the last `write` that was noted down returned, or b""."""

@@ -74,11 +74,17 @@ class Pipeline:
         Names the pipeline in its alerts.
     settings : detector.settings.Pipeline
         Everything there is to decide.
+
+    Attributes
+    ----------
+    learning : bool
+        While it is False records are scored and make alerts, but nothing is learned from them.
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self.settings = settings
+        self.learning = True
         self.vector = Vector(settings.record)
         fixed = settings.detector.reference.values
         self.model = Model(
@@ -274,15 +280,20 @@ class Pipeline:
         self.vector.carry(X, rows, slots, self._extra)
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
         bias = self.book.weigh(self.pool.key, slots, X)
-        scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked, bias=bias))
-        second = self._second.run(batch.key[used], X, now, bias) if self._second is not None else None
-        modes = self._modes.follow(rows, slots, X) if self._modes is not None else None
+        paused = not self.learning
+        scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked, bias=bias, paused=paused))
+        second = (
+            self._second.run(batch.key[used], X, now, bias, paused=paused)
+            if self._second is not None
+            else None
+        )
+        modes = self._modes.follow(rows, slots, X) if self._modes is not None and self.learning else None
         told += self.moves.follow(self.pool, slots, scores.moved, now, record)
         events = episodes.follow(
             rows, slots, scores.level, now, record, self.settings.alert, self.settings.opening
         )
         told += self.telling.follow(events, self.pool, slots, X, now, record, scores, self.book)
-        if self._drift is not None:
+        if self._drift is not None and self.learning:
             told += self._drift.follow(rows, slots, self.pool.key, scores.score, scores.level, now, record)
         alerts = self._signed(self.budget.spend(sorted(told, key=lambda one: one[0]), now))
         explained = [
@@ -297,6 +308,7 @@ class Pipeline:
         return Result(
             scores,
             used,
+            slots,
             now,
             alerts,
             rejected,

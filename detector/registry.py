@@ -84,7 +84,7 @@ def probes(config: Config) -> Iterator[tuple[str, Probe | None]]:
         yield f"outputs.{name}", _probe(sinks.load(sink.type)(name, sink.options))
     if config.commands is not None:
         kind = commands.load(config.commands.type)
-        yield "commands", _probe(kind(config.name, config.commands.options, bytes))
+        yield "commands", _probe(kind(config.name, config.commands.options, {}))
 
 
 def _probe(connector: Any) -> Probe | None:
@@ -111,7 +111,7 @@ def check_shared(config: Config) -> None:
     Each pipeline opens its sources and outputs for itself. Two of them with one client id would drive
     each other out for ever, and a file of two writers could not be mended after a crash.
     """
-    problems, taken = [], dict[tuple[object, ...], str]()
+    problems, taken = _dead_switches(config), dict[tuple[object, ...], str]()
     for place, connector, here in _used(config):
         what = _only_one(place, connector)
         if what is None:
@@ -122,6 +122,21 @@ def check_shared(config: Config) -> None:
         taken.setdefault(what, here)
     if problems:
         raise ConfigError(problems, config.file)
+
+
+def _dead_switches(config: Config) -> list[Problem]:
+    """Return which switches that Home Assistant is given would be connected to nothing."""
+    commands: Any = config.commands and config.commands.options
+    kinds = commands.kinds(config.name) if hasattr(commands, "kinds") else {}
+    heard = [topic for topic, kind in kinds.items() if kind == "learn"]
+    problems = []
+    for name, sink in config.outputs.items():
+        topic = getattr(getattr(sink.options, "home_assistant", None), "learn_topic", None)
+        if topic is not None and topic not in heard:
+            said = f"nobody hears {topic}; commands.learn_topic is {heard[0] if heard else 'not there'}"
+            do = f"write {heard[0]}" if heard else "add commands with type: mqtt"
+            problems.append(config.problem(("outputs", name, "home_assistant", "learn_topic"), said, do))
+    return problems
 
 
 def _used(config: Config) -> Iterator[tuple[str, Connector, str]]:

@@ -127,6 +127,11 @@ class Store:
         with self._lock:
             return self._ledger.count("row")
 
+    def keys(self, limit: int) -> list[str]:
+        """Return the keys of so many stored models at most, in the order of their names."""
+        with self._lock:
+            return [_text(name) for name, _ in self._ledger.scan("row", b"", limit)]
+
     def fetch(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the models of those of these keys that have one; a commit that is under way does not count.
 

@@ -181,6 +181,9 @@ def page() -> str:
     for options in schema["properties"]["commands"]["oneOf"]:
         text = f"`commands` with `type: {options['title']}`: see [Feedback](feedback.md)."
         parts.append(_section(f"Commands: `{options['title']}`", options, text))
+    parts.append(
+        _section("`home_assistant`", _object(definitions["HomeAssistantOptions"]), "Of an `mqtt` output.")
+    )
     parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection to an MQTT broker."))
     return "\n".join(parts)
 
