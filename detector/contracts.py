@@ -296,7 +296,18 @@ class Source(Protocol):
 
 @runtime_checkable
 class Sink(Protocol):
-    """Where alerts go. Called by one thread; what it raises leaves the alerts in the outbox."""
+    """Where alerts go. Called by one thread; what it raises leaves the alerts in the outbox.
+
+    What only some need, and may leave out:
+
+    - ``at_once``, an int: `write` is given so many alerts at most. 1, where each is delivered by itself, so
+      that a failure or a crash cannot make those before it come twice.
+    - ``wants(alert)``: whether it is to be told of this one; asked when all before it have been written.
+      Without it the option ``grouped`` decides.
+    - ``refused``, an int: how many alerts the receiver will never take, and `write` has passed over.
+    - ``repeat()``, called when it was opened and then about every ``repeat_every_s`` seconds: tell again
+      what is still so.
+    """
 
     def open(self, resume: bytes) -> None:
         """Get ready; `resume` is what the last `write` that was noted down returned, or b""."""
