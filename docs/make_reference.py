@@ -181,7 +181,7 @@ def page() -> str:
     for options in schema["properties"]["commands"]["oneOf"]:
         text = f"`commands` with `type: {options['title']}`: see [Feedback](feedback.md)."
         parts.append(_section(f"Commands: `{options['title']}`", options, text))
-    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection to an MQTT broker."))
+    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection with TLS."))
     return "\n".join(parts)
 
 

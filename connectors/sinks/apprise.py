@@ -99,8 +99,8 @@ def _notifier(url: SecretStr) -> Any:
         import apprise  # noqa: PLC0415
     except ModuleNotFoundError:
         raise ValueError(MISSING) from None
-    notifier = apprise.Apprise()
-    return notifier if notifier.add(url.get_secret_value()) else None
+    # The service itself: `Apprise.notify` would call it in another thread, where what it says is not caught.
+    return apprise.Apprise.instantiate(url.get_secret_value())
 
 
 class _Kept(logging.Handler):

@@ -28,7 +28,7 @@ class WebhookOptions(Choice):
         description="http:// or https:// address that takes the alerts; never shown, as it may hold a secret"
     )
     format: Literal["json", "cloudevents", "alertmanager", "pagerduty", "slack", "ntfy"] = Field(
-        default="json", description="what the receiver expects, see [Alerting](alerting.md)"
+        default="json", description="what the receiver expects"
     )
     method: Literal["POST", "PUT"] = Field(default="POST", description="of the request")
     headers: dict[str, SecretStr] = Field(default={}, description="further headers of each request")
