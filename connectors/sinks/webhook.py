@@ -25,7 +25,7 @@ from detector.errors import SinkUnavailable
 
 log = structlog.get_logger()
 
-_UNHEARD_S = 7 * 86400.0
+_UNHEARD_S = 30 * 86400.0
 """An episode is told again for so long after its last notice: its model may be gone without a closing."""
 
 

@@ -6,6 +6,7 @@ import base64
 import email.utils
 import logging
 import math
+import re
 import socket
 import ssl
 import time
@@ -74,6 +75,7 @@ class Client:
             answer = self._pool.request(
                 options.method, options.url.get_secret_value(), body=content,
                 headers=self._headers(content_type), redirect=False, preload_content=False,
+                decode_content=False,
             )  # fmt: skip
             said = self._read(answer)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -113,7 +115,11 @@ class Client:
         ]
         words = {secret.get_secret_value() for secret in secrets if secret is not None}
         parts = options.parts
-        words |= {options.url.get_secret_value(), parts.path, parts.query, *parts.path.split("/")}
+        words |= {
+            options.url.get_secret_value(),
+            parts.path,
+            *re.split("[/?&=]", parts.path + "?" + parts.query),
+        }
         for word in sorted(words, key=len, reverse=True):
             if len(word) > 3:
                 text = text.replace(word, "***")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import sys
 
 import pytest
@@ -30,7 +31,19 @@ def test_a_notification_tells_of_an_alert():
     assert [one["type"] for one in (first, second, third)] == ["failure", "warning", "success"]
 
 
-def test_what_fails_comes_again_and_shows_no_secret(caplog, capfd):
+class Heard(logging.Handler):
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def emit(self, record):
+        if record.name == "apprise":
+            self.said.append(record.getMessage())
+
+
+def test_what_fails_comes_again_and_shows_no_secret(capfd, monkeypatch):
+    heard = []
+    monkeypatch.setattr(logging.getLogger(), "handlers", [Heard(heard)])
     with http_receiver() as (receiver, url):
         sink = make("apprise", url=url.replace("http://", f"json://me:{CANARY}@") + f"/{CANARY}/")
         sink.open(b"")
@@ -39,7 +52,21 @@ def test_what_fails_comes_again_and_shows_no_secret(caplog, capfd):
             sink.write(alerts(1))
         sink.write(alerts(1))
         assert len(receiver.requests) == 1
-    assert CANARY not in str(caught.value) + repr(sink.options) + caplog.text + "".join(capfd.readouterr())
+    assert CANARY not in str(caught.value) + repr(sink.options) + "".join(capfd.readouterr())
+    assert heard == []  # what it says is caught
+
+
+def test_a_service_of_apprise_that_breaks_is_tried_again_and_shows_no_secret(monkeypatch):
+    sink = make("apprise", url=f"json://127.0.0.1/{CANARY}")
+    sink.open(b"")
+
+    def broken(**_):
+        raise RuntimeError(f"cannot reach /{CANARY}")
+
+    monkeypatch.setattr(sink._notifier, "notify", broken)
+    with pytest.raises(SinkUnavailable, match="RuntimeError: cannot reach") as caught:
+        sink.write(alerts(1))
+    assert CANARY not in str(caught.value)
 
 
 def test_an_unknown_address_is_refused_and_not_shown(capfd):

@@ -47,6 +47,14 @@ def test_right(output):
     assert CANARY not in repr(load(output))
 
 
+def test_a_header_is_a_secret():
+    config = load("type: webhook, url: 'http://h/x', headers: {X-Key: plain-secret}")
+    assert config.redacted["outputs"]["out"] == {"type": "webhook", "url": "***", "headers": {"X-Key": "***"}}
+    with pytest.raises(ConfigError) as caught:
+        load("type: webhook, url: 'http://h/x', headers: {X-Key: 12345678}")
+    assert "12345678" not in str(caught.value)
+
+
 HOOK = "type: webhook, url: 'https://h/x'"
 PAGER = "type: webhook, url: 'https://h/x', format: pagerduty"
 MAIL = "type: smtp, host: h, sender: k@example.com, to: [o@example.com]"

@@ -55,6 +55,13 @@ def test_a_reader_asks_while_we_write(path):
     sink.close()
 
 
+def test_a_notice_that_comes_again_is_ignored(path):
+    write(make("sqlite", path=path), alerts(1, 2))
+    before = asked(path, "SELECT * FROM alerts")
+    write(make("sqlite", path=path), alerts(2, 1))
+    assert asked(path, "SELECT * FROM alerts") == before
+
+
 def test_what_is_too_old_is_removed(path, monkeypatch):
     sink = make("sqlite", path=path, keep="365d")
     sink.open(b"")

@@ -126,7 +126,7 @@ def test_what_is_open_is_bounded_in_number_and_time(manager, monkeypatch):
     sink.repeat()
     assert len(receiver.requests[-1].json) == 3
     sent, now = len(receiver.requests), time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 7 * 86400 + 1)
+    monkeypatch.setattr(time, "time", lambda: now + 30 * 86400 + 1)
     with capture_logs() as log:
         sink.repeat()
     assert len(log) == 3
