@@ -100,6 +100,8 @@ class SmtpOptions(Choice):
     def _agrees(self) -> SmtpOptions:
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password belong together; give both or neither")
+        if not f"{self.username}{self.password and self.password.get_secret_value()}".isascii():
+            raise ValueError("username and password must be ASCII, as SMTP takes no other")
         if self.security == "none" and self.tls is not None:
             raise ValueError("tls is given, but security is none; write security: starttls or tls")
         if self.security == "none" and self.password is not None and not tls.is_loopback(self.host):
@@ -142,7 +144,7 @@ class SmtpSink:
                 if error.smtp_code < 500:
                     raise self._unavailable(error) from None
                 self._refusals.note(alerts, self._explained(error), taken=self._taken)
-            except (smtplib.SMTPException, OSError) as error:
+            except (smtplib.SMTPException, OSError, ValueError) as error:
                 raise self._unavailable(error) from None
         return _TAKEN if self._taken else b""
 
@@ -153,7 +155,7 @@ class SmtpSink:
         """Connect and log in, and send nothing; return what is wrong, or None."""
         try:
             _quit(self._connect(timeout_s))
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             return self._explained(error)
         return None
 
@@ -202,7 +204,8 @@ class SmtpSink:
 
 def compose(alerts: Sequence[Alert], options: SmtpOptions) -> EmailMessage:
     """Return the mail that tells of these alerts."""
-    domain = options.sender.rpartition("@")[2]
+    # Cut, for a reference that fills its line would be encoded, and nobody would know it again.
+    domain = options.sender.rpartition("@")[2][-40:].strip(".-")
     episodes = list(dict.fromkeys(f"<{_local(alert.id)}@{domain}>" for alert in alerts))
     opening = len(alerts) == 1 and alerts[0].status == "open"
     names = "\n".join(f"{alert.id}.{alert.status}.{alert.record}" for alert in alerts)

@@ -103,7 +103,7 @@ class SyslogSink:
             sock = self._connected()
             for alert in alerts:
                 self._send(sock, alert)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that no host can have
             self.close()
             raise SinkUnavailable(f"sink {self.name}: {self.options.url}: {_why(error)}") from error
         return b""
@@ -118,7 +118,7 @@ class SyslogSink:
         """Connect, and send nothing; return what is wrong, or None."""
         try:
             self._connect(timeout_s).close()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return f"{self.options.url}: {_why(error)}"
         return None
 
@@ -262,7 +262,9 @@ def _word(text: str, most: int) -> str:
     return re.sub(r"[^!-~]", "_", text)[:most] or "-"
 
 
-def _why(error: OSError) -> str:
+def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS: {error}; check the certificates, and tls"
-    return "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

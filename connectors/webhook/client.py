@@ -93,7 +93,7 @@ class Client:
                         tls.context(self._options.tls).wrap_socket(sock, server_hostname=parts.hostname)
                     ):
                         pass
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return f"{self.address}: {_why(error)}"
         return None
 

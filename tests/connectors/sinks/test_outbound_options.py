@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from detector.config.load import load_text
-from detector.errors import ConfigError
+from detector.errors import ConfigError, SinkUnavailable
 from detector.registry import DISTANCES, sink_options, source_options
+from tests.checks.harness_outbound import make
+from tests.checks.sinks import alerts
 
 CANARY = "kanarienvogel9c41f0kanarienvogel"
 FILE = """\
@@ -55,6 +57,22 @@ def test_a_header_is_a_secret():
     assert "12345678" not in str(caught.value)
 
 
+NOWHERE = {
+    "webhook": {"url": "http://a..b/"},
+    "syslog": {"url": "tcp://a..b"},
+    "smtp": {"host": "a..b", "sender": "k@b", "to": ["o@b"]},
+}
+
+
+@pytest.mark.parametrize("kind", NOWHERE)
+def test_a_name_that_no_host_can_have_breaks_nothing(kind):
+    sink = make(kind, **NOWHERE[kind])
+    sink.open(b"")
+    with pytest.raises(SinkUnavailable, match=r"a\.\.b"):
+        sink.write(alerts(1))
+    assert "a..b" in sink.probe(1.0)
+
+
 HOOK = "type: webhook, url: 'https://h/x'"
 PAGER = "type: webhook, url: 'https://h/x', format: pagerduty"
 MAIL = "type: smtp, host: h, sender: k@example.com, to: [o@example.com]"
@@ -91,6 +109,7 @@ WRONG = (
     (f"{MAIL}, security: none, username: u, password: '${{CANARY}}'", "out", "security: starttls or tls"),
     (f"{MAIL}, security: none, tls: {{ca: a}}", "out", "security: starttls or tls"),
     (f"{MAIL}, password: '${{CANARY}}'", "out", "give both or neither"),
+    (f"{MAIL}, username: ü, password: '${{CANARY}}'", "out", "no other"),
     (f"{MAIL}, subject: '{{key.__class__}}'", "out.subject", "severity"),
     (f'{MAIL}, subject: "a\\nBcc: x"', "out.subject", "one printable line"),
     ("type: smtp, host: 'h:25', sender: k@example.com, to: []", "out.to", ""),

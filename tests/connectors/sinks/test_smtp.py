@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import ssl
+from email import message_from_bytes
 
 import pytest
 from aiosmtpd.smtp import AuthResult
@@ -65,6 +66,16 @@ def test_an_episode_is_one_thread_and_a_mail_sent_twice_is_the_same():
     assert opened["Message-ID"] in several["References"]
     assert mail_of(alert(7), alert(8))["Message-ID"] == several["Message-ID"]
     assert mail_of(alert(7))["Message-ID"] == opened["Message-ID"]
+
+
+def test_what_a_mail_refers_to_is_readable_however_long_the_domain():
+    """A header that fills its line would be encoded, and no mail program would find the thread."""
+    mail = mail_of(*alerts(*range(50)), sender=f"kyori@{'plant-' * 20}.example.com")
+    again = message_from_bytes(mail.as_bytes())
+    assert again["References"].split() == [
+        mail_of(one, sender=mail["From"])["Message-ID"] for one in alerts(*range(20))
+    ]
+    assert "=?" not in again["Message-ID"] + again["In-Reply-To"]
 
 
 def test_nothing_in_an_alert_can_add_a_header_or_end_the_mail(server):
