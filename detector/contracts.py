@@ -369,10 +369,19 @@ class Source(Protocol):
 class Sink(Protocol):
     """Where alerts go. Called by one thread; what it raises leaves the alerts in the outbox.
 
-    A sink that shows how it stands now, too, has ``state_every``, seconds between two scores of a key (None:
-    it does not want them), and ``tell(states: States) -> None``. The pipeline's thread calls that after a
-    commit, also before `open` and after `close`; it may neither wait nor raise. A newer state of a key takes
-    the place of an older one, and nothing is told again: what the sink lost, the next state brings.
+    What only some need, and may leave out:
+
+    - ``at_once``, an int: `write` is given so many alerts at most. 1, where each is delivered by itself, so
+      that a failure or a crash cannot make those before it come twice.
+    - ``wants(alert)``: whether it is to be told of this one; asked when all before it have been written.
+      Without it the option ``grouped`` decides.
+    - ``refused``, an int: how many alerts the receiver will never take, and `write` has passed over.
+    - ``repeat()``, called when it was opened and then about every ``repeat_every_s`` seconds: tell again
+      what is still so.
+    - ``state_every``, seconds between two scores of a key (None: it does not want them), and
+      ``tell(states: States) -> None``, for a sink that shows how it stands now, too. The pipeline's thread calls
+      that after a commit, also before `open` and after `close`; it may neither wait nor raise. A newer state of
+      a key takes the place of an older one, and nothing is told again: what the sink lost, the next state brings.
     """
 
     def open(self, resume: bytes) -> None:

@@ -249,13 +249,15 @@ class Store:
         numbered = [(_SEQ.unpack(seq)[0], text) for seq, text in found]
         return [(seq, newest.get(seq) or Alert.from_json(text)) for seq, text in numbered]
 
-    def delivered(self, sink: str, seq: int, resume: bytes, grouped: int = 0) -> None:
+    def delivered(self, sink: str, seq: int, resume: bytes, grouped: int = 0, refused: int = 0) -> None:
         """Note that this sink has all alerts up to `seq`, and where it stands itself now.
 
         Parameters
         ----------
         grouped : int
             Among those handed out last, alerts that it did not want one by one.
+        refused : int
+            Among them, alerts that its receiver will never take; they count as dropped.
         """
         with self._lock:
             with self._ledger.change() as change:
@@ -267,7 +269,9 @@ class Store:
                     )
                 # What was dropped while it was on its way has arrived after all.
                 tally = self._tally(sink).add(
-                    delivered=seq - start - grouped, grouped=grouped, dropped=start - min(cursor, seq)
+                    delivered=seq - start - grouped - refused,
+                    grouped=grouped,
+                    dropped=start - min(cursor, seq) + refused,
                 )
                 change.put("sink", _name(sink), _SEQ.pack(max(cursor, seq)) + resume)
                 change.put("tally", _name(sink), tally.to_bytes())

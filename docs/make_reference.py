@@ -184,7 +184,7 @@ def page() -> str:
     parts.append(
         _section("`home_assistant`", _object(definitions["HomeAssistantOptions"]), "Of an `mqtt` output.")
     )
-    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection to an MQTT broker."))
+    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection with TLS."))
     return "\n".join(parts)
 
 
