@@ -47,6 +47,8 @@ class JsonLines:
 
         The last byte of `data` is a line feed. A line that is not taken is left to `feed`.
         """
+        if builder.layout.waves:
+            return 0, 0
         taken = self._alike.take(data, limit, builder) if self._alike is not None else (0, 0)
         if not taken[0]:
             self._alike = self._like(data[: data.index(b"\n")], builder)
