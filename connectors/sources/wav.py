@@ -1,7 +1,8 @@
 """Cuts a recording, a WAV file, into windows: each is a record with its samples.
 
 A record's fields are ``wave``, the first channel, ``wave2``, ``wave3`` ... the others, and ``time``, when the
-window begins: by the time in the file's name where there is one, else in seconds from the recording's start. What is left at the end and fills no window is no record.
+window begins: by the time in the file's name where there is one, else in seconds from the recording's start.
+What is left at the end and fills no window is no record.
 """
 
 from __future__ import annotations
