@@ -66,7 +66,8 @@ class Form(NamedTuple):
             wide = np.zeros((len(raw) // 3, 4), np.uint8)
             wide[:, 1:] = raw.reshape(-1, 3)
             raw = wide.view("<i4")[:, 0]
-        values = raw.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a NaN that signals
+            values = raw.astype(np.float64)
         if not self.floating:
             values = (values - 128.0) / 128.0 if self.bits == 8 else values / 2.0 ** (8 * raw.itemsize - 1)
         return values.reshape(-1, self.channels)

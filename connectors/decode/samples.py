@@ -65,7 +65,8 @@ def read(value: object, wave: Wave) -> Floats:
     >>> read([1, 2.5] * 8, Wave("w", 100.0, ()))[:2]
     array([1. , 2.5])
     """
-    samples = _numbers(value, wave.encoding) * wave.scale
+    with np.errstate(invalid="ignore", over="ignore"):  # looked for below
+        samples = _numbers(value, wave.encoding) * wave.scale
     if len(samples) < LEAST:
         raise Undecodable("too_short", f"{len(samples)} samples; at least {LEAST} are needed")
     if len(samples) > MOST_SAMPLES:

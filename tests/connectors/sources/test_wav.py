@@ -212,14 +212,3 @@ def test_what_the_features_must_say(tmp_path: Path) -> None:
         assert reasons(read_all(tmp_path / "a.wav", made)) == [reason]
     beyond = read_all(tmp_path / "a.wav", layout("wave2"))
     assert np.isnan(column(beyond, "size")).all() and not beyond[0].faults  # a channel that is not there
-
-
-def test_every_mutant_is_read_to_its_end(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(100):
-        data = bytearray(FORMS[("8", "16", "24", "float")[rng.integers(4)]][: rng.integers(40, 3000)])
-        for place in rng.integers(0, min(len(data), 80), rng.integers(1, 4)).tolist():
-            data[place] = rng.integers(256)
-        (tmp_path / "a.wav").write_bytes(bytes(data))
-        batches = read_all(tmp_path / "a.wav", layout(), 100)
-        assert sum(len(batch) + len(batch.rejected) for batch in batches) < 200
