@@ -13,8 +13,8 @@ HERE = Path(__file__).parent
 def levels(recording: Path) -> tuple[float, float]:
     """Return the middle distance of a recording's windows, and its middle level: 1 is on the threshold."""
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as scores:
-        command = ["kyori", "score", recording, "--config", HERE / "voice.yaml", "--output", scores.name]
-        subprocess.run(command, check=True)
+        command = [sys.executable, "-m", "detector.cli", "score", recording, "--output", scores.name]
+        subprocess.run([*command, "--config", HERE / "voice.yaml"], check=True)
         rows = [json.loads(line) for line in Path(scores.name).read_text().splitlines()]
     return median(row["score"] for row in rows), median(row["level"] for row in rows)
 

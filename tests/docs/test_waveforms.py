@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from detector import scoring
-from detector.history import history_of
-from detector.registry import load_config
 from tests.daemon.running import Inside, lines
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -32,17 +29,13 @@ def test_the_other_speaker_is_not_the_same(tmp_path: Path) -> None:
     assert opened["reasons"][0]["name"] == "voice.band(75-150)"  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("name", "same"), [("a-again", True), ("b", False)])
-def test_distances_of_the_voices(name: str, same: bool) -> None:
-    config = EXAMPLES / "voice" / "voice.yaml"
-    job = scoring.prepare(str(EXAMPLES / "voice" / f"{name}.wav"), config, None, None, None, None)
-    history = history_of(load_config(config), "voice")
-    assert history is not None
-    history.learn(job.pipeline)
-    levels = [
-        level for batch in scoring.batches(job.source) for level in job.pipeline.process(batch).scores.level
-    ]
-    assert len(levels) > 10 and all((level < 1.0) == same for level in levels)
+def test_distances_of_the_voices(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the script prints stands in the page."""
+    monkeypatch.setattr(sys, "argv", ["same.py"])
+    runpy.run_path(str(EXAMPLES / "voice" / "same.py"), run_name="__main__")
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(": ")[2] for line in printed] == ["the same", "not the same"]
+    assert all(line in (EXAMPLES.parent / "docs" / "waveforms.md").read_text() for line in printed)
 
 
 def test_the_bearing_is_told_by_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
