@@ -32,7 +32,7 @@ def columns(
     wave : Wave
         What the field holds.
     values : sequence of length n
-        The field of each record; None: it is missing, which is no fault.
+        The field of each record; None, and an empty text: it is missing, which is no fault.
     speeds : sequence of length n, or empty
         Where the shaft's speed is a field, its values, in turns a minute.
     faults : Counter of (reason, field)
@@ -40,7 +40,7 @@ def columns(
     """
     made = {statistic.column: np.full(len(values), NAN) for statistic in wave.statistics}
     for i, value in enumerate(values):
-        if value is None:
+        if value is None or (isinstance(value, str) and not value.strip()):
             continue
         try:
             samples = read(value, wave)

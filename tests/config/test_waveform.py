@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
+from connectors.decode.waveform import STATISTICS
 from detector.features.vector import Vector
 from detector.settings import Feature, Pipeline, Record, Waveform
 from tests.config.fakes import GOOD, errors
@@ -100,6 +103,15 @@ def test_it_may_be_context() -> None:
 def test_what_makes_other_numbers_starts_anew(change: dict[str, object], anew: bool) -> None:
     before, after = (Vector(Record.model_validate({"features": [wave(**how)]})) for how in ({}, change))
     assert (before.meaning != after.meaning) is anew
+
+
+def test_what_may_be_written_can_be_computed() -> None:
+    numbers = {"band": "(1-2)", "envelope": "(3)"}
+    use = [kind + numbers.get(kind, "") for kind in STATISTICS]
+    given = Waveform.model_validate(wave(use=use, rpm=60, resonance=[10, 20]))
+    assert [statistic.kind for statistic in given.wave.statistics] == list(STATISTICS)
+    with pytest.raises(ValidationError, match=re.escape(", ".join(kind for kind in use if "(" not in kind))):
+        Waveform.model_validate(wave(use=["other"]))
 
 
 def test_models_may_be_given_as_they_are() -> None:
