@@ -9,6 +9,8 @@ from pathlib import Path
 
 from numpy.lib import format as npy
 
+from connectors.decode.errors import Undecodable
+from connectors.decode.riff import Stream, header
 from connectors.decode.sniff import Sniffed, sniff
 from detector.errors import SourceError
 
@@ -16,7 +18,7 @@ _ENOUGH = 1 << 20
 
 
 def sniff_file(path: Path) -> Sniffed:
-    """Return what the beginning of a file tells of its columns: CSV or JSON Lines, also gzipped, or .npz.
+    """Return what the beginning of a file tells of its fields: CSV, JSON Lines or WAV, also gzipped, or .npz.
 
     Raises
     ------
@@ -26,7 +28,10 @@ def sniff_file(path: Path) -> Sniffed:
     try:
         if path.suffix.lower() == ".npz":
             return _npz(path)
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        packed = path.suffix.lower() == ".gz"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            if (path.with_suffix("") if packed else path).suffix.lower() == ".wav":
+                return _wav(path, Stream(lambda size: _read(file, size)))
             head = b""
             while len(head) < _ENOUGH and (part := _read(file, _ENOUGH - len(head))):
                 head += part
@@ -42,6 +47,15 @@ def _read(file: object, size: int) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return b""
     return part
+
+
+def _wav(path: Path, stream: Stream) -> Sniffed:
+    try:
+        form = header(stream)
+    except Undecodable as error:
+        raise SourceError(f"{path}: {error.detail}") from None
+    waves = (f"wave{i + 1}" if i else "wave" for i in range(form.channels))
+    return Sniffed(format="wav", numbers=(), time="time", labels=(), columns=(*waves, "time"))
 
 
 def _npz(path: Path) -> Sniffed:

@@ -21,8 +21,65 @@ Objects = NDArray[np.object_]
 LARGEST = 1e150
 """A number beyond this is taken for a fault of its sender: its square must still be finite."""
 
+MOST_SAMPLES = 2**20
+"""A waveform of more samples is not taken in: all of it must lie in memory."""
+
 NOTABLE = 0.1
 """A feature whose share of the distance is smaller than this, up or down, is not what it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """One number that is computed of a waveform.
+
+    Attributes
+    ----------
+    column : str
+        The column of the batch that it becomes.
+    kind : str
+        Which: a key of `connectors.decode.waveform.STATISTICS`.
+    numbers : tuple of float
+        What is in its brackets: the ends of a band in Hz, an order of the shaft's speed.
+    """
+
+    column: str
+    kind: str
+    numbers: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A field that holds samples, and what is computed of them while the record is decoded.
+
+    Attributes
+    ----------
+    field : str
+        Where the samples are.
+    rate : float
+        Samples a second.
+    statistics : tuple of Statistic
+        What is computed.
+    encoding : str
+        ``array`` of numbers; ``int16`` or ``float32``, little-endian, as base64.
+    scale : float
+        A sample times this is in the unit of the signal.
+    rpm : float or str or None
+        The shaft's speed, or the field of the record that has it.
+    resonance : (float, float) or None
+        The band, in Hz, of which the envelope is taken.
+    window, hop : float
+        Seconds of a recording that are one record, and from one record's start to the next one's.
+    """
+
+    field: str
+    rate: float
+    statistics: tuple[Statistic, ...]
+    encoding: str = "array"
+    scale: float = 1.0
+    rpm: float | str | None = None
+    resonance: tuple[float, float] | None = None
+    window: float = 1.0
+    hop: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +100,8 @@ class Layout:
     key : str
         Template of the model's name, as ``{site}/{pump}``; names are labels of the source or fields
         of the record. Empty: one model.
+    waves : tuple of Wave
+        Fields with samples; what is computed of them becomes columns beside the numbers.
     """
 
     numbers: tuple[str, ...]
@@ -50,6 +109,12 @@ class Layout:
     time_format: str = "auto"
     timezone: str = "UTC"
     key: str = ""
+    waves: tuple[Wave, ...] = ()
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The columns that are computed of waveforms."""
+        return tuple(statistic.column for wave in self.waves for statistic in wave.statistics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +169,8 @@ class Batch:
     Attributes
     ----------
     columns : mapping of str to (n,) float64
-        The numbers that the layout asked for. A value that is no usable number (text, inf, beyond
-        `LARGEST`) is NaN here and counted in `faults`.
+        The numbers that the layout asked for, and what it wants computed. A value that is no usable
+        number (text, inf, beyond `LARGEST`) is NaN here and counted in `faults`.
     time : (n,) float64
         Event time, NaN where the record has none.
     key : (n,) object

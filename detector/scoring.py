@@ -135,6 +135,8 @@ def _from_input(
 ) -> Settings:
     """Take numeric columns as features and a column named like a time as the time."""
     found = sniffed(name, prefix)
+    if found.format == "wav":
+        raise KyoriError(f"{name}: a recording needs --config, with a feature that has from: waveform")
     chosen = [column.strip() for column in features.split(",")] if features else list(found.numbers)
     for column in [*(chosen if features else []), *([key] if key else []), *([time] if time else [])]:
         if found.columns and column not in found.columns and column not in found.numbers:

@@ -63,6 +63,11 @@ SECTIONS = (
         "order: valid range, logarithm, difference, smoothing.",
     ),
     (
+        "pipelines.NAME.record.features[] with from: waveform",
+        "Waveform",
+        "Several columns, computed of the samples in one field; see [Waveforms](waveforms.md).",
+    ),
+    (
         "pipelines.NAME.record.context",
         "Context",
         "What explains a record and is not judged; see [Context, silence, what to ignore](context.md).",

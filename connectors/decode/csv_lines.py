@@ -99,7 +99,7 @@ class CsvLines:
 
         The last byte of `data` is a line feed. A row that is not taken is left to `feed`.
         """
-        if not self.header or self._delimiter in _CONFUSING:
+        if not self.header or self._delimiter in _CONFUSING or builder.layout.waves:
             return 0, 0
         if self._drop_header and self._line and self._line.encode() in data:
             return 0, 0

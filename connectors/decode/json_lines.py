@@ -28,7 +28,10 @@ def like(line: bytes, builder: RowBuilder, longest: int) -> Alike | None:
 
     The line itself is read with each value's number in the value's stead: that says which value a field
     has, and that the keys are in order. So it is in an array, where nothing may be as deep as in a line.
+    Waveforms are not numbers that the scan could read.
     """
+    if builder.layout.waves:
+        return None
     pieces, end = [], 0
     for token in _TOKEN.finditer(line):
         if token[0] in b"[]":

@@ -12,7 +12,7 @@ from connectors.decode.errors import Undecodable, shown
 from connectors.decode.keys import KeyTemplate, lookup_all
 from connectors.decode.times import Times, scaled_column
 from connectors.decode.values import NAN, Faults, in_range, to_column
-from detector.contracts import Batch, Floats, Layout, Rejected
+from detector.contracts import Batch, Floats, Layout, Rejected, Wave
 
 _RAW = 1024
 
@@ -92,11 +92,13 @@ class RowBuilder:
             return
         self._keys.append(key)
         self._records.append(record)
+        self._compute()
 
     def add_many(self, records: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> None:
         """Take several records at once; only where `has_key` says that labels make the key."""
         self._add_keys(labels, len(records))
         self._records.extend(records)
+        self._compute()
 
     def add_all(
         self, records: Sequence[object], labels: Mapping[str, str], where: str, raw: bytes = b""
@@ -156,7 +158,7 @@ class RowBuilder:
         empty = np.full(rows, NAN)
         numbers = {
             name: in_range(columns.get(name, empty), name, self.faults) for name in self.layout.numbers
-        }
+        } | dict.fromkeys(self.layout.computed, empty)
         clock = self.layout.time
         if clock is not None and clock in columns:
             time = scaled_column(columns[clock], clock, self.faults)
@@ -177,12 +179,13 @@ class RowBuilder:
     def batch(self, *, arrival: float, position: bytes, token: object = None, skipped: int = 0) -> Batch:
         """Return everything taken since the last call, and start anew."""
         self._settle()
-        blocks = self._blocks
+        blocks, layout = self._blocks, self.layout
         keys = np.empty(len(self), dtype=object)
         keys[:] = self._keys
         made = Batch(
             columns={
-                name: _joined([block.columns[name] for block in blocks]) for name in self.layout.numbers
+                name: _joined([block.columns[name] for block in blocks])
+                for name in (*layout.numbers, *layout.computed)
             },
             time=_joined([block.time for block in blocks]),
             key=keys,
@@ -195,6 +198,11 @@ class RowBuilder:
         )
         self._restart()
         return made
+
+    def _compute(self) -> None:
+        """Keep what is computed of waveforms, not their samples, which are many."""
+        if self.layout.waves:
+            self._settle()
 
     def _settle(self) -> None:
         """Turn the records taken one by one into columns."""
@@ -211,9 +219,17 @@ class RowBuilder:
         for name in self.layout.numbers:
             values = cells(name)
             columns[name] = to_column(values, name, self.faults) if values else empty
+        for wave in self.layout.waves:
+            columns |= self._computed(wave, rows, cells)
         values = cells(self.layout.time) if self.layout.time is not None else ()
         time = self.times.column(values, self.layout.time or "", self.faults) if values else empty
         self._blocks.append(_Block(columns, time))
+
+    def _computed(self, wave: Wave, rows: int, cells: Callable[[str], Sequence[object]]) -> dict[str, Floats]:
+        from connectors.decode import samples  # noqa: PLC0415 - brings scipy.signal, which takes a second
+
+        speeds = cells(wave.rpm) if isinstance(wave.rpm, str) else ()
+        return samples.columns(wave, cells(wave.field) or [None] * rows, speeds, self.faults)
 
     def has_key(self, labels: Mapping[str, str]) -> bool:
         """Tell whether the key can be made of labels alone, the same for all records."""

@@ -27,7 +27,7 @@ class Sniffed(NamedTuple):
     Attributes
     ----------
     format : str
-        ``csv`` or ``jsonl``.
+        ``csv``, ``jsonl``, ``npz`` or ``wav``.
     numbers : tuple of str
         Columns of numbers, without the time and the labels. Nested JSON gives dotted names.
     time : str or None

@@ -1,4 +1,4 @@
-"""Reads files from beginning to end, one after another: CSV, lines of JSON, .npz, also gzipped.
+"""Reads files from beginning to end, one after another: CSV, lines of JSON, .npz, WAV, also gzipped.
 
 Files are read in the order of their names, each of them once. After a restart, reading goes on
 behind the last committed row. A file that has been finished, or that is replaced or cut while it is
@@ -26,6 +26,7 @@ from connectors.sources.gzipped import GzipBytes
 from connectors.sources.npz import NpzReading
 from connectors.sources.places import names
 from connectors.sources.reading import ENDINGS, Reading, TextOptions, TextReading
+from connectors.sources.wav import WavReading
 from detector.contracts import Batch, Layout
 from detector.errors import EndOfInput, SourceError
 
@@ -38,7 +39,7 @@ class FileOptions(TextOptions):
 
     type: Literal["file"] = "file"
     paths: tuple[str, ...] = Field(min_length=1, description="files or globs, as data/*.csv.gz")
-    format: Literal["auto", "csv", "jsonl", "npz"] = Field(  # type: ignore[assignment]
+    format: Literal["auto", "csv", "jsonl", "npz", "wav"] = Field(  # type: ignore[assignment]
         default="auto", description="auto: by the file's ending, else by its first character"
     )
     max_bytes: Size = Field(default=2**34, description="most bytes of one file when unpacked, as 16 GiB")
@@ -192,6 +193,8 @@ class _OpenFile:
             read = unpacked.read
         else:
             self._raw.seek(saved.get("offset", 0))
+        if form == "wav":
+            return WavReading(read, layout, str(path), bare.stem, labels, saved)
         return TextReading(read, options, layout, str(path), labels, form, saved)
 
 

@@ -23,6 +23,7 @@ ENDINGS = {
     ".ndjson": "jsonl",
     ".json": "jsonl",
     ".npz": "npz",
+    ".wav": "wav",
 }
 
 
@@ -72,7 +73,10 @@ class _Decoder(Protocol):
 
 def needed_fields(layout: Layout) -> set[str]:
     """Return the fields of a record that matter."""
-    return {*layout.numbers, *KeyTemplate(layout.key).names, *([layout.time] if layout.time else [])}
+    names = {*layout.numbers, *KeyTemplate(layout.key).names, *([layout.time] if layout.time else [])}
+    for wave in layout.waves:
+        names |= {wave.field, wave.rpm} if isinstance(wave.rpm, str) else {wave.field}
+    return names
 
 
 def names_a_field(line: bytes, layout: Layout) -> bool:

@@ -61,6 +61,8 @@ class Survey:
 def survey(file: Path, kind: str) -> Survey:
     """Look at the first records of `file`; `kind` is ``csv``, ``jsonl`` or ``auto``."""
     found = sniff_file(file)
+    if found.format == "wav":
+        raise KyoriError(f"{file}: a recording; write its configuration after examples/voice/voice.yaml")
     texts = [name for name in found.columns if name not in (*found.numbers, *found.labels, found.time)]
     key, models = _key(file, kind, texts, found.numbers)
     left_out = dict.fromkeys(found.labels, "tells what is an anomaly: an answer, not a measurement")

@@ -100,7 +100,7 @@ class Report:
         if kind == "missing":
             return self.problem(full, "is missing", f"add it: {description(model, where)}".removesuffix(": "))
         if kind == "extra_forbidden":
-            known = allowed(model, where[:-1])
+            known = allowed(model, where[:-1]) - {str(where[-1])}  # another form of the map may have it
             return self.problem(full, "there is no such setting", suggestion(str(where[-1]), known))
         said = str(detail.get("ctx", {}).get("error", detail["msg"]))
         message, _, remedy = said.partition("; ")

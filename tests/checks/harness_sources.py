@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.io import wavfile
+
 from connectors.sources import load
 from connectors.sources.stdin import StdinOptions, StreamSource
-from detector.contracts import Source
+from detector.contracts import Layout, Source, Statistic, Wave
 from tests.checks.sources import LAYOUT, POISON, Harness, Item, Make, as_json
 
 CSV_POISON = (b"1,2", b"1,2,3,4,5", b"\xff,1,2,3", b'"open,1,2,3', b"a\rb,1,2,3", b"1,2,3,")
@@ -59,6 +64,28 @@ def _two_files(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
     yield lambda: _source("file", paths=[str(directory / "*.csv")])
 
 
+_WAVE = Wave("wave", 800.0, (Statistic("x", "rms"), Statistic("y", "peak")), window=0.125, hop=0.125)
+_RECORDED = Layout(numbers=(), time="time", key="m/{k}", waves=(_WAVE,))
+
+
+@contextmanager
+def _recordings(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
+    """Yield over files of as many windows as records come in a row; poison is a file by itself."""
+    directory.mkdir(exist_ok=True)
+    runs = [list(run) for _, run in itertools.groupby(records, lambda one: one is POISON)]
+    files = [one for run in runs for one in ([[one] for one in run] if run[0] is POISON else [run])]
+    for i, run in enumerate(files):
+        if run[0] is POISON:
+            (directory / f"{i:03}.wav").write_bytes((b"", b"RIFF", b"\xff" * 100, b"time,flow\n")[i % 4])
+            continue
+        seconds = [0.0 if one is None else one["t"] for one in run]
+        samples = np.sin(np.arange(100 * len(run))).astype("<f4") / (1.0 + i)
+        name = f"{i:03}_{datetime.fromtimestamp(seconds[0], UTC):%Y%m%d_%H%M%S.%f}.wav"
+        wavfile.write(directory / name, 800, samples)
+    cls = load("file")
+    yield lambda: cls("s", cls.Options(paths=[str(directory / "*.wav")], file_label="k"), _RECORDED)
+
+
 def _no_file(directory: Path) -> Source:
     return _source("file", paths=[str(directory / "nowhere" / "*.csv")])
 
@@ -70,6 +97,7 @@ HARNESSES = {
     "file-jsonl-gz": Harness("file", _file("a.jsonl.gz", as_json, "file"), _no_file),
     "file-csv": Harness("file", _file("a.csv", as_csv, "file"), _no_file),
     "file-csv-two": Harness("file", _two_files, _no_file),
+    "file-wav": Harness("file", _recordings, _no_file),
     "stdin": Harness("stdin", _stream, resumes=False),
     "tail-jsonl": Harness("tail", _file("a.jsonl", as_json, "tail", **_FOLLOW)),
     "tail-csv": Harness("tail", _file("a.csv", as_csv, "tail", **_FOLLOW)),

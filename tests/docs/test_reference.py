@@ -52,7 +52,7 @@ def test_configurations_in_the_documentation_are_right(block: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", [ROOT / "config.yaml", *sorted((ROOT / "examples").glob("*.yaml"))], ids=lambda file: file.name
+    "file", [ROOT / "config.yaml", *sorted((ROOT / "examples").rglob("*.yaml"))], ids=lambda file: file.name
 )
 def test_examples_are_right(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRON.items():
