@@ -444,9 +444,10 @@ class Sink(Protocol):
     - ``repeat()``, called when it was opened and then about every ``repeat_every_s`` seconds: tell again
       what is still so.
     - ``state_every``, seconds between two scores of a key (None: it does not want them), and
-      ``tell(states: States) -> None``, for a sink that shows how it stands now, too. The pipeline's thread calls
-      that after a commit, also before `open` and after `close`; it may neither wait nor raise. A newer state of
-      a key takes the place of an older one, and nothing is told again: what the sink lost, the next state brings.
+      ``tell(states: States) -> None``, for a sink that shows how it stands now, too. The pipeline's thread
+      calls that after a commit, also before `open` and after `close`; it may neither wait nor raise. A newer
+      state of a key takes the place of an older one, and nothing is told again: what the sink lost, the next
+      state brings.
     """
 
     def open(self, resume: bytes) -> None:
