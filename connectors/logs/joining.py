@@ -1,0 +1,54 @@
+"""Which lines of a text go on with the event before them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from connectors.logs.clock import Clock
+from connectors.logs.formats.text import text_of
+from connectors.logs.options import StartsWith
+from connectors.logs.pattern import LOOKED_AT, compile_start
+
+MOST_LINES, MOST_BYTES = 500, 2**16
+"""An event that has so many ends there; what follows is the next one."""
+
+_TRACE = re.compile(rb"[ \t}\])]|Traceback \(most recent call last\)|Caused by:|\.{3} \d+ more|\r?$")
+
+
+Begins = Callable[[bytes], bool]
+Rule = Callable[[bytes], Begins]
+"""Given the first line of an event, returns what tells whether another line begins the next one."""
+
+
+def rule(multiline: str | StartsWith, clock: Clock) -> Rule | None:
+    """Return what joins lines; None if each is an event of its own."""
+    if isinstance(multiline, StartsWith):
+        pattern = compile_start(multiline.starts_with)
+
+        def matches(line: bytes) -> bool:
+            return pattern.match(line[: 4 * LOOKED_AT].decode("utf-8", "replace")[:LOOKED_AT]) is not None
+
+        return lambda first: matches
+    if multiline == "off":
+        return None
+
+    def timed(line: bytes) -> bool:
+        return b"\0" not in line and clock.find(text_of(line[: 4 * LOOKED_AT]))[0] is not None
+
+    def untold(line: bytes) -> bool:
+        return _TRACE.match(line) is None
+
+    return lambda first: timed if timed(first) else untold
+
+
+def event_end(lines: Sequence[bytes], start: int, joins: Rule) -> tuple[int, bool]:
+    """Return behind which line the event that begins at `start` ends, and whether that is certain."""
+    begins, size = joins(lines[start]), 0
+    for place in range(start, len(lines)):
+        if place > start and begins(lines[place]):
+            return place, True
+        size += len(lines[place])
+        if size >= MOST_BYTES or place - start == MOST_LINES - 1:
+            return place + 1, True
+    return len(lines), False
