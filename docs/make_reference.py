@@ -145,6 +145,20 @@ SECTIONS = (
     ("log", "Log", "What the daemon says about itself, on stderr."),
 )
 
+LOGS = (
+    (
+        "sources.NAME.log",
+        "LogOptions",
+        "Of `file`, `tail` and `stdin` with a format of logs. See [Logs](logs.md).",
+    ),
+    (
+        "sources.NAME.log.multiline",
+        "MultilineOptions",
+        "The mode alone is enough: `multiline: off` is `{mode: off}`.",
+    ),
+    ("sources.NAME.log.templates", "TemplateOptions", "How messages are grouped into templates, by Drain."),
+)
+
 _DURATION = "a duration"
 _BY_PATTERN = (
     ("ms|s|m", _DURATION),
@@ -181,6 +195,8 @@ def page() -> str:
     for options in schema["properties"]["commands"]["oneOf"]:
         text = f"`commands` with `type: {options['title']}`: see [Feedback](feedback.md)."
         parts.append(_section(f"Commands: `{options['title']}`", options, text))
+    for title, name, text in LOGS:
+        parts.append(_section(f"`{title}`", _object(definitions[name]), text))
     parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection to an MQTT broker."))
     return "\n".join(parts)
 

@@ -100,9 +100,9 @@ class Clock:
 
     def _nearest(self, month: str, day: str, clock: str, part: str | None) -> float:
         """Return the time in the year in which it is nearest to the time before."""
-        near = self.last
-        if near is None:
-            near = self._now() if self._year is None else datetime(self._year, 7, 2, tzinfo=UTC).timestamp()
+        if self.last is None and self._year is not None:
+            return self._date(f"{self._year}", month, day, clock, part, None)
+        near = self._now() if self.last is None else self.last
         year = datetime.fromtimestamp(near, UTC).year
         best = math.nan
         for one in (year, year - 1, year + 1):

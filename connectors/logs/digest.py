@@ -19,9 +19,9 @@ from connectors.decode.keys import lookup
 from connectors.decode.rows import RowBuilder
 from connectors.logs.clock import Clock
 from connectors.logs.event import Event
-from connectors.logs.formats import ACCESS, FORMATS, JOINED
+from connectors.logs.formats import FORMATS, JOINED
 from connectors.logs.joining import rule
-from connectors.logs.options import LogOptions
+from connectors.logs.options import ACCESS, LogOptions
 from connectors.logs.templates import Templates, Told
 from connectors.logs.windows import Window
 from detector.contracts import Layout
@@ -107,7 +107,9 @@ class Digest:
         try:
             self._templates.restore(state["templates"])
             self._windows = {
-                str(key): Window(self._access, of["names"], of) for key, of in state["windows"].items()
+                str(key): Window(self._access, of["names"], of)
+                for key, of in state["windows"].items()
+                if self._options.per == "window"
             }
             self._start = -math.inf if state["start"] is None else float(state["start"])
             self._late = int(state["late"])
@@ -124,9 +126,10 @@ class Digest:
 
         One that has no key, or no time where there must be one, is rejected.
         """
+        own = event.time
         try:
             key = builder.template.fill(labels, event.fields)
-            if event.time is None:
+            if own is None:
                 event.time = self._time_before()
         except Undecodable as error:
             builder.reject(error.reason, error.detail, where, raw)
@@ -136,7 +139,7 @@ class Digest:
         by_time = self._options.per == "window" and not self._options.lines
         if by_time and event.time is not None and not self._close_before(event.time, builder, room):
             return False
-        self.clock.last = event.time
+        self.clock.last = self.clock.last if own is None else own
         self.taken += 1
         self._heard = time.monotonic()
         told = self._templates.learn(event.message)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from connectors.logs.clock import Clock
 from connectors.logs.formats.text import text_of
-from connectors.logs.options import StartsWith
+from connectors.logs.options import MultilineOptions
 from connectors.logs.pattern import LOOKED_AT, compile_start
 
 MOST_LINES, MOST_BYTES = 500, 2**16
@@ -21,16 +21,16 @@ Rule = Callable[[bytes], Begins]
 """Given the first line of an event, returns what tells whether another line begins the next one."""
 
 
-def rule(multiline: str | StartsWith, clock: Clock) -> Rule | None:
+def rule(multiline: MultilineOptions, clock: Clock) -> Rule | None:
     """Return what joins lines; None if each is an event of its own."""
-    if isinstance(multiline, StartsWith):
+    if multiline.starts_with:
         pattern = compile_start(multiline.starts_with)
 
         def matches(line: bytes) -> bool:
             return pattern.match(line[: 4 * LOOKED_AT].decode("utf-8", "replace")[:LOOKED_AT]) is not None
 
         return lambda first: matches
-    if multiline == "off":
+    if multiline.mode == "off":
         return None
 
     def timed(line: bytes) -> bool:

@@ -3,24 +3,64 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic_core import CoreSchema
 
 from connectors.logs.pattern import compile_start
 from connectors.options import Duration, Options
 
 LOG_FORMATS = ("log", "syslog", "nginx", "apache", "json_log", "journald")
+ACCESS = ("nginx", "apache")
+"""Formats whose events are requests."""
+
+WINDOW_FIELDS = (
+    *("lines", "rate", "bytes", "templates", "new_templates", "errors", "warnings", "info", "debug"),
+    *("rarity_mean", "rarity_max", "number", "number_z"),
+)
+ACCESS_WINDOW_FIELDS = (
+    *(
+        "status_2xx",
+        "status_3xx",
+        "status_4xx",
+        "status_5xx",
+        "bytes_sent",
+        "request_time",
+        "request_time_max",
+    ),
+    *("paths", "clients"),
+)
+LINE_FIELDS = ("level", "rarity", "new", "number", "number_z", "length", "lines", "template")
+ACCESS_LINE_FIELDS = ("status", "bytes_sent", "request_time")
 
 
-class StartsWith(Options):
-    """A line that does not match goes on with the event before it."""
+class MultilineOptions(Options):
+    """Which lines go on with the event before them."""
 
-    starts_with: str = Field(
-        min_length=1,
-        max_length=500,
-        description=r"regular expression at the start of an event's first line, as ^\d{4}-",
+    mode: Literal["auto", "off"] = Field(
+        default="auto",
+        description=(
+            "auto: indented lines, parts of a stack trace, and lines without a time behind one that has "
+            "a time; off: none"
+        ),
     )
+    starts_with: str = Field(
+        default="",
+        max_length=500,
+        description=r"regular expression, as ^\d{4}-; a line that it does not match goes on",
+    )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"enum": ["auto", "off"]}, handler(core_schema)]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"mode": value} if isinstance(value, str) else value
 
     @field_validator("starts_with")
     @classmethod
@@ -55,19 +95,25 @@ class LogOptions(Options):
     lines: int = Field(
         default=0, ge=0, le=1_000_000, description="a window is so many events instead; 0: it is a time"
     )
-    multiline: Literal["auto", "off"] | StartsWith = Field(
-        default="auto",
-        description=(
-            "which lines go on with the event before. auto: indented ones, parts of a stack trace, and lines "
-            "without a time behind one that has a time; off: none; or {starts_with: regex}"
-        ),
+    multiline: MultilineOptions = Field(
+        default_factory=MultilineOptions,
+        description="which lines go on with the event before; of format: log only",
     )
     templates: TemplateOptions = Field(
-        default=TemplateOptions(), description="how messages are grouped into templates"
+        default_factory=TemplateOptions, description="how messages are grouped into templates"
     )
     year: int | None = Field(
         default=None, ge=1970, le=9998, description="year of the first line whose time has none; default: now"
     )
+
+    def record_fields(self, form: str) -> frozenset[str] | None:
+        """Return the numbers that records of that format have; None if that depends on what is read."""
+        access = form in ACCESS
+        if self.per == "window":
+            return frozenset(WINDOW_FIELDS + ACCESS_WINDOW_FIELDS if access else WINDOW_FIELDS)
+        if form in ("json_log", "journald"):
+            return None
+        return frozenset(LINE_FIELDS + ACCESS_LINE_FIELDS if access else LINE_FIELDS)
 
     @model_validator(mode="after")
     def _one_window(self) -> LogOptions:

@@ -19,6 +19,8 @@ from connectors.logs.options import TemplateOptions
 _LONGEST = 400
 """So many characters of a message make its template, and so many words of so many characters."""
 _MOST_WORDS, _LONGEST_WORD = 48, 48
+_EMPTY = "<empty>"
+"""Stands for a message without a word, which Drain keeps apart, and for which it forgets to forget."""
 _NUMBERS = 3
 """So many of a message's numbers are compared with those of its template before."""
 _YOUNG = 10
@@ -125,7 +127,7 @@ class Templates:
         """Tell how usual a message is, and learn it."""
         masked, numbers = mask(message)
         words = [word[:_LONGEST_WORD] for word in masked.split()[:_MOST_WORDS]]
-        cluster, change = self._drain.add_log_message(" ".join(words))
+        cluster, change = self._drain.add_log_message(" ".join(words) or _EMPTY)
         rarity = math.log((self._learned + len(self) + 1) / cluster.size)
         self._learned += 1
         new = change == "cluster_created"

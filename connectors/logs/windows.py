@@ -10,27 +10,8 @@ from typing import Any
 from connectors.logs.event import DEBUG, ERROR, FATAL, INFO, WARNING, Event
 from connectors.logs.templates import Told
 
-FIELDS = (
-    *("lines", "rate", "bytes", "templates", "new_templates", "errors", "warnings", "info", "debug"),
-    *("rarity_mean", "rarity_max", "number", "number_z"),
-)
-"""What every window has."""
-
-ACCESS_FIELDS = (
-    *(
-        "status_2xx",
-        "status_3xx",
-        "status_4xx",
-        "status_5xx",
-        "bytes_sent",
-        "request_time",
-        "request_time_max",
-    ),
-    *("paths", "clients"),
-)
-"""What a window of requests has beside these."""
-
 _BITS = 4096
+_ADDED = ("status_2xx", "status_3xx", "status_4xx", "status_5xx", "bytes_sent")
 
 
 class Distinct:
@@ -155,7 +136,7 @@ class Window:
             "number_z": sums["number_z"],
         }
         if self._access:
-            record |= {name: sums.get(name, 0.0) for name in ACCESS_FIELDS[:5]}
+            record |= {name: sums.get(name, 0.0) for name in _ADDED}
             record["request_time"] = _mean(sums.get("request_time", 0.0), sums.get("timed", 0.0))
             record["request_time_max"] = sums.get("request_time_max", math.nan)
             record["paths"], record["clients"] = self._paths.count(), self._clients.count()

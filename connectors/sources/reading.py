@@ -54,7 +54,7 @@ class TextOptions(Options):
         default=(), description="names of the columns of CSV that has no header line"
     )
     max_line: Size = Field(default=2**20, description="a longer line is rejected, as 1 MiB")
-    log: LogOptions = Field(default=LogOptions(), description="how lines of a log become records")
+    log: LogOptions = Field(default_factory=LogOptions, description="how lines of a log become records")
 
     @field_validator("delimiter")
     @classmethod
@@ -70,6 +70,12 @@ class TextOptions(Options):
         elif "log" in self.model_fields_set:
             raise ValueError(f"log: is for logs only; add a format: {', '.join(LOG_FORMATS)}")
         return self
+
+    def record_fields(self) -> frozenset[str] | None:
+        """Return the numbers that its records have; None if that depends on what is read."""
+        if self.format not in LOG_FORMATS:
+            return None
+        return self.log.record_fields(self.format)
 
     def digest(
         self, source: str, layout: Layout, now: Callable[[], float], *, replayed: bool

@@ -26,6 +26,3 @@ FORMATS: dict[str, Parse] = {
 
 JOINED = frozenset(("log",))
 """Formats in which an event may have several lines."""
-
-ACCESS = frozenset(("nginx", "apache"))
-"""Formats whose events are requests."""
