@@ -1,7 +1,7 @@
-"""Makes app.log: a made-up service's log of four hours. ``python examples/make_log.py``
+"""Writes app.log: four hours of a service's log, made up, the same at every run.
 
-From minute 200 to 215 its database does not answer in time: there are errors with their stack traces, of kinds
-that never were before, requests take long, and fewer are served.
+From minute 200 to 215 its database does not answer in time: there are errors with their stack traces, of
+kinds that never were before, requests take long, and fewer are served: ``python examples/make_log.py``.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ def events(chance: random.Random, minute: int) -> list[str]:
         said.append(f"INFO shop.jobs cleaned {chance.randint(1, 9)} carts")
     if fault:
         said.append(f"WARN shop.db pool is exhausted, {chance.randint(5, 30)} waiting")
-        said.append("\n".join((f"ERROR shop.orders order {chance.randint(10_000, 99_999)} not saved", *TRACE)))
+        said.append(
+            "\n".join((f"ERROR shop.orders order {chance.randint(10_000, 99_999)} not saved", *TRACE))
+        )
     return said
 
 
-def main(path: Path = Path(__file__).with_name("app.log")) -> None:
+def main(path: Path = Path(__file__).parent / "app.log") -> None:
     """Write the file."""
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - nothing is secret here
     lines = []
     for minute in range(MINUTES):
         said = events(chance, minute)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 NAMES = (
     *("alerts", "classes", "codec", "config", "decoders", "gzipped", "keys_and_times", "labels"),
-    *("lines", "metrics", "npz"),
+    *("lines", "logs", "metrics", "npz"),
 )
 
 

@@ -24,7 +24,9 @@ def rows_of(batch: Batch) -> list[Row]:
     ]
 
 
-def stream(said: list[bytes] | list[str], fields: str, form: str = "log", key: str = "", **log: Any) -> list[Row]:
+def stream(
+    said: list[bytes] | list[str], fields: str, form: str = "log", key: str = "", **log: Any
+) -> list[Row]:
     """Read lines as from standard input; `fields` are names with blanks between."""
     rows, _ = stream_all(said, fields, form, key, **log)
     return rows
@@ -85,11 +87,22 @@ def story(minutes: int = 40) -> str:
     lines = []
     for minute in range(minutes):
         stamp = f"2026-01-05 00:{minute:02}"
-        lines.append(f"{stamp}:01,250 INFO web order {7 * minute} of user u{minute % 5} served in {30 + minute} ms")
+        lines.append(
+            f"{stamp}:01,250 INFO web order {7 * minute} of user u{minute % 5} served in {30 + minute} ms"
+        )
         lines.append(f"{stamp}:20,000 WARN cache {minute} entries evicted from shard {chr(97 + minute % 3)}")
         if minute % 4 == 3:
-            lines += [f"{stamp}:30,000 ERROR db failed", "Traceback (most recent call last):", "  File x", "Oh: no"]
-            lines.append(f"2026-01-05 00:{minute - 1:02}:59,000 INFO web a late line of kind {chr(97 + minute % 7)}")
+            lines += [
+                f"{stamp}:30,000 ERROR db failed",
+                "Traceback (most recent call last):",
+                "  File x",
+                "Oh: no",
+            ]
+            lines.append(
+                f"2026-01-05 00:{minute - 1:02}:59,000 INFO web a late line of kind {chr(97 + minute % 7)}"
+            )
         if minute % 10 == 9:
-            lines.append(f"{stamp}:45,000 INFO job number-{minute} {'is ' * (minute % 4)}done by {minute:x}f{minute}")
+            lines.append(
+                f"{stamp}:45,000 INFO job number-{minute} {'is ' * (minute % 4)}done by {minute:x}f{minute}"
+            )
     return "".join(line + "\n" for line in lines)

@@ -44,7 +44,9 @@ def test_times(line: str) -> None:
     assert parsed("log", line).time == pytest.approx(TIMES[line], abs=1e-6)
 
 
-@pytest.mark.parametrize("line", ["12 apples", "2026-13-45 99:99:99 x", "", "at 10.0.0.1:8080", "Nov 99 x", "7" * 40])
+@pytest.mark.parametrize(
+    "line", ["12 apples", "2026-13-45 99:99:99 x", "", "at 10.0.0.1:8080", "Nov 99 x", "7" * 40]
+)
 def test_what_is_no_time(line: str) -> None:
     assert parsed("log", line).time is None
 
@@ -94,12 +96,16 @@ def test_syslog_of_both_kinds_and_as_it_stands_in_files() -> None:
 
 def test_access_lines_of_nginx_and_apache() -> None:
     line = (
-        r'10.0.0.7 - bob [29/Nov/2026:14:00:00 +0200] "GET /a/7?x=\"1\" HTTP/1.1" 503 1234 "-" "curl \"x\"" 0.250'
+        r'10.0.0.7 - bob [29/Nov/2026:14:00:00 +0200] "GET /a/7?x=\"1\" HTTP/1.1" 503 9 "-" "c \"x\"" 0.250'
     )
     event = parsed("nginx", line)
     assert (event.time, event.level, event.message) == (NOON, 3, "GET /a /7")
     assert event.fields == {
-        **{"client": "10.0.0.7", "method": "GET", "path": "/a/7", "status": 503, "bytes_sent": 1234},
+        "client": "10.0.0.7",
+        "method": "GET",
+        "path": "/a/7",
+        "status": 503,
+        "bytes_sent": 9,
         "request_time": 0.25,
     }
     common = 'shop.example:443 ::1 - - [29/Nov/2026:12:00:00 +0000] "-" 408 -'
@@ -157,7 +163,11 @@ def ugly() -> list[bytes]:
         *(b"\x1b[31mERROR\x1b[0m colours", b"\x1b[", b"\x1b]0;title\x07", b"\x9b31m", b"\r", b"\t"),
         *(b"x" * 1_000_000, b"1 " * 400_000, b"[" * 100_000, b'"' * 100_000, b"0x" + b"f" * 100_000),
         *(b'{"a": 1', b'{"time": 1e400, "level": {}, "msg": []}', b"{}", b"null", b"<999>1 - - - - - -"),
-        *(b"<34>", b"%s %n {0.__class__} ${jndi:ldap://x}", "２０２６-１１-２９ １２:００:００ ①".encode()),
+        *(
+            b"<34>",
+            b"%s %n {0.__class__} ${jndi:ldap://x}",
+            "\uff12\uff10\uff12\uff16-\uff11\uff11-29 \u2460".encode(),
+        ),
         *(b"9999-99-99T99:99:99Z INFO x", b"99999999999999999999 x", b"::::::::::::::::::::::", b"-" * 5000),
         *(b'1 - - [x] "' + b"\\" * 4001 + b'" 200 1', b"token=" * 1000, b"a=" + b"9" * 4000),
     ]
@@ -176,7 +186,9 @@ def test_ugly_lines_are_taken_or_rejected_and_never_raise(form: str) -> None:
             assert isinstance(event.message, str)
     good = "2026-11-29 12:00:00 INFO x"
     rows, reasons = stream_all([*ugly(), good], "length rarity", form, per="line", year=2026)
-    assert len(rows) + len(reasons) >= 25 - 5  # blank lines are none, and "auto" joins those that are indented
+    assert (
+        len(rows) + len(reasons) >= 25 - 5
+    )  # blank lines are none, and "auto" joins those that are indented
     if form == "log":
         assert set(reasons) == {"not_text"}
         assert rows[-1]["time"] == NOON

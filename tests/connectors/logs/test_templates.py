@@ -20,12 +20,17 @@ def messages(count: int, seed: int = 1) -> list[str]:
     for _ in range(count):
         length = chance.randrange(0, 7)
         start = chance.choices(words[:6], k=min(length, 2))
-        said.append(" ".join([*start, *chance.choices(words, k=max(length - 2, 0)), *["7 ms"][: chance.randrange(2)]]))
+        said.append(
+            " ".join([*start, *chance.choices(words, k=max(length - 2, 0)), *["7 ms"][: chance.randrange(2)]])
+        )
     return said
 
 
 def test_masks() -> None:
-    assert mask("id 550e8400-e29b-41d4-a716-446655440000 at 0x7fFE, deadbeef01")[0] == "id <uuid> at <hex>, <hex>"
+    assert (
+        mask("id 550e8400-e29b-41d4-a716-446655440000 at 0x7fFE, deadbeef01")[0]
+        == "id <uuid> at <hex>, <hex>"
+    )
     assert mask("from 10.0.0.1:80 and fe80::1 to node12") == ("from <ip> and <ip> to node<n>", [])
     assert mask("took -1.5 s, 20% of 3000") == ("took <n> s, <n>% of <n>", [-1.5, 20.0, 3000.0])
     assert mask("password=hunter2 api_key: 'x y' Authorization: Bearer abcdefgh.ij")[0].split() == [
