@@ -55,7 +55,7 @@ def running(module: str, *arguments: Path | str) -> Iterator[subprocess.Popen[st
 
 @needs_logrotate
 @pytest.mark.crash
-@pytest.mark.parametrize(("form", "rotations"), [("auto", ROTATIONS), ("json_log", ROTATIONS // 2)])
+@pytest.mark.parametrize(("form", "rotations"), [("auto", ROTATIONS), ("json_log", ROTATIONS // 5)])
 def test_nothing_is_lost_or_read_twice_through_rotations_and_kills(
     form: str, rotations: int, tmp_path: Path
 ) -> None:
