@@ -61,7 +61,6 @@ class Clock:
     ) -> None:
         self.fields = Times(form, zone)
         """Reads a field that holds nothing but a time."""
-        self._times = self.fields if form == "auto" else None
         self._auto = Times("auto", zone)
         self._form = None if form == "auto" else _searched(form)
         self._year, self._now = year, now
@@ -78,6 +77,10 @@ class Clock:
         if found is None or math.isnan(seconds):
             return None, 0
         return seconds, found.end()
+
+    def stands_in(self, text: str) -> bool:
+        """Tell whether something that looks like a time stands near the start of a line."""
+        return (self._form or _FORMS).search(text, 0, _HEAD) is not None
 
     def _read(self, found: re.Match[str]) -> float:
         part = found.groupdict()

@@ -6,6 +6,7 @@ so that after a restart, or a kill, the same records come as without.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -90,18 +91,18 @@ class Digest:
         self._heard = time.monotonic()
         self._news, self._news_since = 0, -math.inf
 
-    def state(self) -> dict[str, Any]:
-        """Return all that the next records depend on, as plain data."""
-        return {
-            "templates": self._templates.state(),
+    def state(self) -> str:
+        """Return all that the next records depend on, as JSON."""
+        own = {
             "windows": {key: window.state() for key, window in self._windows.items()},
             "start": self._start if math.isfinite(self._start) else None,
             "late": self._late,
             "last": self.clock.last,
         }
+        return f'{json.dumps(own)[:-1]}, "templates": {self._templates.state()}}}'
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from an earlier `state`, or begin where it is empty; raises `SourceError` if it is none."""
+        """Go on from a `state`, parsed, or begin where it is empty; raises `SourceError` if it is none."""
         if not state:
             return
         try:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 
 from connectors.logs.clock import Clock
-from connectors.logs.formats.text import text_of
 from connectors.logs.options import MultilineOptions
 from connectors.logs.pattern import LOOKED_AT, compile_start
 
@@ -34,7 +33,7 @@ def rule(multiline: MultilineOptions, clock: Clock) -> Rule | None:
         return None
 
     def timed(line: bytes) -> bool:
-        return b"\0" not in line and clock.find(text_of(line[: 4 * LOOKED_AT]))[0] is not None
+        return clock.stands_in(line[: 4 * LOOKED_AT].decode("utf-8", "replace"))
 
     def untold(line: bytes) -> bool:
         return _TRACE.match(line) is None

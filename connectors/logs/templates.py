@@ -6,6 +6,7 @@ by, its tree included, so that after a restart each message gets the template th
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import OrderedDict
@@ -114,6 +115,8 @@ class Templates:
         self._drain.id_to_cluster = cast("MutableMapping[int, LogCluster | None]", self._latest)
         self._learned = 0
         self._moments: dict[int, list[list[float]]] = {}
+        self._written: dict[int, str] = {}  # as they are in the state; those that have changed are left out
+        self._tree = ""
 
     def __len__(self) -> int:
         return len(self._latest)
@@ -131,8 +134,10 @@ class Templates:
         rarity = math.log((self._learned + len(self) + 1) / cluster.size)
         self._learned += 1
         new = change == "cluster_created"
-        if new and len(self._moments) > 2 * len(self._latest):
-            self._moments = {number: of for number, of in self._moments.items() if number in self._latest}
+        if new:
+            self._tree = ""
+            self._forget()
+        self._written.pop(cluster.cluster_id, None)
         z = self._compare(cluster.cluster_id, numbers[:_NUMBERS])
         return Told(cluster.cluster_id, new, rarity, numbers[0] if numbers else math.nan, z)
 
@@ -156,20 +161,32 @@ class Templates:
             one[2] = squares + (value - mean) * (value - one[1])
         return largest
 
-    def state(self) -> dict[str, Any]:
-        """Return all that is known, as plain data."""
-        return {
-            "learned": self._learned,
-            "last": self._drain.clusters_counter,
-            "clusters": [
-                [number, cluster.size, " ".join(cluster.log_template_tokens), self._moments.get(number, [])]
-                for number, cluster in self._latest.items()
-            ],
-            "tree": self._saved(self._drain.root_node),
-        }
+    def _forget(self) -> None:
+        """Forget what belongs to templates that are not kept any more, now and then."""
+        for kept in (self._moments, self._written):
+            if len(kept) > 2 * len(self._latest):
+                for number in [number for number in kept if number not in self._latest]:
+                    del kept[number]
+
+    def state(self) -> str:
+        """Return all that is known, as JSON; only what has changed since the last call is written anew."""
+        clusters = ",".join([self._write(number) for number in self._latest])
+        self._tree = self._tree or json.dumps(self._saved(self._drain.root_node))
+        return (
+            f'{{"learned": {self._learned}, "last": {self._drain.clusters_counter}, '
+            f'"clusters": [{clusters}], "tree": {self._tree}}}'
+        )
+
+    def _write(self, number: int) -> str:
+        text = self._written.get(number)
+        if text is None:
+            cluster = self._latest.get(number)
+            of = [number, cluster.size, cluster.get_template(), self._moments.get(number, [])]
+            text = self._written[number] = json.dumps(of)
+        return text
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from an earlier `state`; raises `ValueError`, `KeyError` or `TypeError` where it is none."""
+        """Go on from a `state`, parsed; raises `ValueError`, `KeyError` or `TypeError` where it is none."""
         self._learned = int(state["learned"])
         self._drain.clusters_counter = int(state["last"])
         for number, size, text, moments in state["clusters"]:

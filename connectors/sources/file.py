@@ -25,7 +25,15 @@ from connectors.options import Size
 from connectors.sources.gzipped import GzipBytes
 from connectors.sources.npz import NpzReading
 from connectors.sources.places import names
-from connectors.sources.reading import ENDINGS, FORMAT, LogFormat, Reading, TextOptions, TextReading
+from connectors.sources.reading import (
+    ENDINGS,
+    FORMAT,
+    LogFormat,
+    Reading,
+    TextOptions,
+    TextReading,
+    position_of,
+)
 from detector.contracts import Batch, Layout
 from detector.errors import EndOfInput, SourceError
 
@@ -88,7 +96,7 @@ class FileSource:
             raise SourceError(f"source {self.name}: no file matches {', '.join(self._options.paths)}")
         self._position = _parse(resume)
         if self._digest is not None:
-            self._digest.restore(self._position.get("log", {}))
+            self._digest.restore(self._position.pop("log", {}))
         last = self._position.get("name", "")
         self._waiting = [path for path in paths if str(path) > last]
         if last and not self._position["done"]:
@@ -103,7 +111,7 @@ class FileSource:
         more = self._fill(builder, max_rows) if self._digest is None else self._fill_log(builder, max_rows)
         if not more and len(builder) + builder.rejected == 0:
             raise EndOfInput(f"source {self.name}: all files are read")
-        return builder.batch(arrival=float("nan"), position=json.dumps(self._position).encode())
+        return builder.batch(arrival=float("nan"), position=position_of(self._position, self._digest))
 
     def ack(self, token: object) -> None:
         """Do nothing: a file needs no acknowledgement."""
@@ -129,8 +137,6 @@ class FileSource:
             self._advance(builder, max_rows)
         elif self._digest is not None:
             self._digest.flush(builder, max_rows)
-        if self._digest is not None:
-            self._position |= {"log": self._digest.state()}
         return more
 
     def _next(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
@@ -134,6 +135,14 @@ def csv_lines(
         max_record=options.max_line,
         **how,
     )
+
+
+def position_of(state: Mapping[str, Any], digest: Digest | None) -> bytes:
+    """Return a position, with what a log has told so far as its ``log``."""
+    text = json.dumps(state)
+    if digest is not None:  # which has written its own already
+        text = f'{text[:-1]}{", " if state else ""}"log": {digest.state()}}}'
+    return text.encode()
 
 
 def log_lines(place: str, labels: Mapping[str, str], digest: Digest) -> LogLines:

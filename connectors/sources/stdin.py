@@ -14,7 +14,7 @@ import structlog
 
 from connectors.decode.alike import compiled
 from connectors.decode.rows import RowBuilder
-from connectors.sources.reading import TextOptions, TextReading
+from connectors.sources.reading import TextOptions, TextReading, position_of
 from detector.contracts import Batch, Layout
 from detector.errors import EndOfInput, SourceError
 
@@ -100,10 +100,10 @@ class StreamSource:
         if rows == 0:
             return None
         self._records += rows
-        position = str(self._records)
+        position = str(self._records).encode()
         if self._digest is not None:
-            position = json.dumps({"records": self._records, "log": self._digest.state()})
-        return builder.batch(arrival=float("nan"), position=position.encode())
+            position = position_of({"records": self._records}, self._digest)
+        return builder.batch(arrival=float("nan"), position=position)
 
     def ack(self, token: object) -> None:
         """Do nothing: a stream needs no acknowledgement."""

@@ -35,7 +35,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 from pydantic import Field
@@ -47,7 +47,7 @@ from connectors.options import Duration
 from connectors.sources.followed import Followed
 from connectors.sources.mark import Mark
 from connectors.sources.places import find_beside, matching, siblings
-from connectors.sources.reading import TextOptions
+from connectors.sources.reading import TextOptions, position_of
 from detector.contracts import Batch, Gap, Layout
 from detector.errors import SourceError
 
@@ -314,10 +314,8 @@ class TailSource:
         return True
 
     def _position(self) -> bytes:
-        position: dict[str, Any] = {
+        state = {
             "files": [asdict(file.mark) for file in self._files],
             "done": [asdict(mark) for mark in self._done],
         }
-        if self._digest is not None:
-            position["log"] = self._digest.state()
-        return json.dumps(position).encode()
+        return position_of(state, self._digest)

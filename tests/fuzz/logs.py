@@ -40,7 +40,7 @@ def one(data: bytes) -> None:
                 digest = Digest("s", form, options, _LAYOUT, lambda: 1.8e9, replayed=True)
                 digest.restore(state)
                 _read(digest, part)
-                state = json.loads(json.dumps(digest.state()))
+                state = json.loads(digest.state())
     try:
         compile_start(data[:100].decode("utf-8", "replace"))
     except ValueError as error:

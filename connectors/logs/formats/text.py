@@ -24,4 +24,4 @@ def text_of(line: bytes) -> str:
     text = line.decode("utf-8", "replace")
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
-    return text.translate(_CONTROL).rstrip()
+    return (text if text.isprintable() else text.translate(_CONTROL)).rstrip()

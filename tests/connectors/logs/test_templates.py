@@ -64,8 +64,8 @@ def test_there_are_never_more_than_are_kept_and_those_used_last_stay() -> None:
         assert templates.learn("the one that stays").template == first
         assert len(templates) <= 10
     state = templates.state()
-    assert len(state["clusters"]) <= 10
-    assert len(json.dumps(state)) < 50_000
+    assert len(json.loads(state)["clusters"]) <= 10
+    assert len(state) < 50_000
 
 
 @pytest.mark.parametrize("most", [10, 1000])
@@ -74,16 +74,16 @@ def test_after_a_restart_every_message_is_told_as_without_one(most: int) -> None
     straight, restarted = Templates(options), Templates(options)
     for i, message in enumerate(messages(1500)):
         if i % 7 == 0:
-            state = json.loads(json.dumps(restarted.state()))
+            state = json.loads(restarted.state())
             restarted = Templates(options)
             restarted.restore(state)
         expected, told = straight.learn(message), restarted.learn(message)
         assert repr(told) == repr(expected), message
-    assert restarted.state() == straight.state()
+    assert json.loads(restarted.state()) == json.loads(straight.state())
 
 
 def test_the_state_is_bounded_whatever_the_messages_are() -> None:
     templates = Templates(TemplateOptions())
     for i in range(3000):
         templates.learn(" ".join(f"{'x' * 500}{chr(97 + i % 26)}{j}{i:b}" for j in range(i % 100)))
-    assert len(json.dumps(templates.state())) < 3_000_000
+    assert len(templates.state()) < 3_000_000
