@@ -54,7 +54,7 @@ BAD = [
     ("window: 1m", "multiline: {starts_with: '^a['}", "starts_with: .* is not a regular expression"),
     ("window: 1m", "multiline: {starts_with: '(a+)+$'}", "can take forever"),
     ("window: 1m", "multiline: {starts_with: '(a|b|ab)*c'}", "can take forever"),
-    ("window: 1m", "multiline: {starts_with: '.*a.*b.*c.*d'}", "can take forever"),
+    ("window: 1m", "multiline: {starts_with: '.*a.*b.*c'}", "can take forever"),
     ("window: 1m", "multiline: sometimes", "must be 'auto' or 'off'"),
     ("window: 1m", "window: 1ms", "must be at least"),
     ("window: 1m", "window: 1m, lines: 5", "a window is a time or a number of lines .give one"),
@@ -92,7 +92,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: 
         "((?:a*)b)*c",
         "(?P<x>a*)*",
         "(?i:(a*)*)",
-        ".*.*.*.*b",
+        ".*.*.*b",
     ],
 )
 def test_patterns_that_can_take_forever_are_refused(text: str) -> None:
@@ -104,10 +104,10 @@ def test_patterns_that_can_take_forever_are_refused(text: str) -> None:
     "text",
     [
         r"^\d{4}-\d\d .*\[!",
-        r".*.*.*!",
+        r".*.*!",
         r"(?:\d{1,3}\.){3}\d{1,3}!",
         r"\[?(INFO|WARN|ERROR)\]? .*!",
-        "a+a+a+!",
+        "a+a+!",
     ],
 )
 def test_those_that_are_allowed_come_to_an_end(text: str) -> None:
