@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,6 +194,16 @@ def test_a_window_of_a_log_that_has_gone_silent_ends_by_the_clock(tailed: Tailed
     # A line that comes later still is not lost, nor does its window come again.
     assert tailed.read(at(0, 59)) == []
     assert tailed.read(at(2)) == [{"lines": 1.0, "errors": 0.0, "time": NOON + 120, "key": ""}]
+
+
+def test_the_position_of_a_long_window_is_given_though_it_makes_no_record(tailed: Tailed) -> None:
+    tailed.log.write_text(at(0, 1) + "\n")
+    batch = tailed.source.read(10, 0.0)
+    assert batch is not None
+    assert len(batch) == 0
+    offset = json.loads(batch.position)["files"][0]["offset"]
+    assert offset == tailed.log.stat().st_size
+    assert tailed.source.read(10, 0.0) is None
 
 
 def test_old_lines_that_are_read_in_one_go_do_not_end_by_the_clock(tailed: Tailed) -> None:
