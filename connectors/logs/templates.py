@@ -157,8 +157,10 @@ class Templates:
                 spread = math.sqrt(squares / (count - 1.0) + _SPREAD**2)
                 largest = max(largest, min(abs(value - mean) / spread, _MOST_Z))
             one[0] = count + 1.0
-            one[1] = mean + (value - mean) / one[0]
-            one[2] = squares + (value - mean) * (value - one[1])
+            one[1] = round(
+                mean + (value - mean) / one[0], 6
+            )  # which is exact enough, and stored in half the room
+            one[2] = round(squares + (value - mean) * (value - one[1]), 6)
         return largest
 
     def _forget(self) -> None:

@@ -95,8 +95,9 @@ class FileSource:
         if not paths:
             raise SourceError(f"source {self.name}: no file matches {', '.join(self._options.paths)}")
         self._position = _parse(resume)
+        log = self._position.pop("log", {})
         if self._digest is not None:
-            self._digest.restore(self._position.pop("log", {}))
+            self._digest.restore(log)
         last = self._position.get("name", "")
         self._waiting = [path for path in paths if str(path) > last]
         if last and not self._position["done"]:
