@@ -14,6 +14,9 @@ MOST_LINES, MOST_BYTES = 500, 2**16
 
 _TRACE = re.compile(rb"[ \t}\])]|Traceback \(most recent call last\)|Caused by:|\.{3} \d+ more|\r?$")
 
+_RAISED = re.compile(
+    rb"(?:Caused by: |Exception in thread \S{1,80} )?([\w.$]{0,200}(?:Error|Exception))(?![\w.$])"
+)
 
 Begins = Callable[[bytes], bool]
 Rule = Callable[[bytes], Begins]
@@ -39,6 +42,16 @@ def rule(multiline: MultilineOptions, clock: Clock) -> Rule | None:
         return _TRACE.match(line) is None
 
     return lambda first: timed if timed(first) else untold
+
+
+def raised(lines: Sequence[bytes]) -> str:
+    """Return the exception that the stack trace of an event is of, the deepest one; "" if there is none.
+
+    >>> raised([b"INFO ok", b"Traceback (most recent call last):", b'  File "x"', b"ValueError: 7"])
+    'ValueError'
+    """
+    found = [match for match in map(_RAISED.match, lines[1:]) if match is not None]
+    return found[-1][1].decode("ascii", "replace") if found else ""
 
 
 def event_end(lines: Sequence[bytes], start: int, joins: Rule) -> tuple[int, bool]:

@@ -9,7 +9,8 @@ from typing import Any
 from connectors.decode.errors import Undecodable
 from connectors.decode.rows import RowBuilder
 from connectors.logs.digest import Digest
-from connectors.logs.joining import event_end
+from connectors.logs.event import ERROR, WARNING
+from connectors.logs.joining import event_end, raised
 
 _QUIET_S = 1.0
 """An event is taken to be complete when nothing has followed its last line for so long."""
@@ -79,4 +80,8 @@ class LogLines:
             builder.reject(error.reason, error.detail, where, lines[0])
             return True
         event.size, event.lines = sum(map(len, lines)), len(lines)
+        exception = raised(lines)
+        if exception:  # which may be of another thread, or of nobody who would have named a level
+            event.message = f"{event.message} {exception}"
+            event.level = ERROR if event.level is None or event.level < WARNING else event.level
         return self._digest.take(event, self._labels, where, lines[0], builder, room)

@@ -138,6 +138,13 @@ def test_a_stack_trace_is_one_event(text: str) -> None:
     assert len(stream(lines, "lines", per="line", multiline="off")) == len([line for line in lines if line])
 
 
+def test_an_exception_that_nobody_logged_is_an_error_of_a_new_kind() -> None:
+    trace = ["Traceback (most recent call last):", '  File "a.py", line 7, in f', "shop.db.PoolError: 7"]
+    lines = [at(0), at(1), *trace, at(2), at(3, 0, "WARN ok"), *trace, at(4), "Caused by: PoolError"]
+    rows = stream(lines, "level new", per="line")
+    assert [(row["level"], row["new"]) for row in rows] == [(1, 1), (3, 1), (1, 0), (2, 0), (3, 0)]
+
+
 def test_an_event_begins_where_the_pattern_says_and_is_bounded() -> None:
     lines = ["# 1", "a", "b", "# 2", "c"]
     rows = stream(lines, "lines", per="line", multiline={"starts_with": "^# "})
