@@ -102,6 +102,7 @@ def load_config(path: str | Path) -> Config:
     """
     config = load(path, source_options(), sink_options(), DISTANCES, command_options())
     check_shared(config)
+    check_fields(config)
     return config
 
 
@@ -137,6 +138,29 @@ def _dead_switches(config: Config) -> list[Problem]:
             do = f"write {heard[0]}" if heard else "add commands with type: mqtt"
             problems.append(config.problem(("outputs", name, "home_assistant", "learn_topic"), said, do))
     return problems
+
+
+def check_fields(config: Config) -> None:
+    """Refuse a feature that no source of its pipeline can have, where it is known what they have."""
+    problems = []
+    for pipeline, settings in config.pipelines.items():
+        each = [_record_fields(config.sources[name].options) for name in settings.sources]
+        known = [fields for fields in each if fields is not None]
+        if not known or len(known) < len(each):
+            continue
+        there = sorted(frozenset().union(*known))
+        for number, feature in enumerate(settings.record.features):
+            if feature.source not in there:
+                said = f"{feature.source}: the sources of this pipeline have no such field"
+                place = ("pipelines", pipeline, "record", "features", number)
+                problems.append(config.problem(place, said, f"they have: {', '.join(there)}"))
+    if problems:
+        raise ConfigError(problems, config.file)
+
+
+def _record_fields(options: Any) -> frozenset[str] | None:
+    fields: Callable[[], frozenset[str] | None] = getattr(options, "record_fields", lambda: None)
+    return fields()
 
 
 def _used(config: Config) -> Iterator[tuple[str, Connector, str]]:

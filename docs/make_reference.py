@@ -150,6 +150,20 @@ SECTIONS = (
     ("log", "Log", "What the daemon says about itself, on stderr."),
 )
 
+LOGS = (
+    (
+        "sources.NAME.log",
+        "LogOptions",
+        "Of `file`, `tail` and `stdin` with a format of logs. See [Logs](logs.md).",
+    ),
+    (
+        "sources.NAME.log.multiline",
+        "MultilineOptions",
+        "The mode alone is enough: `multiline: off` is `{mode: off}`.",
+    ),
+    ("sources.NAME.log.templates", "TemplateOptions", "How messages are grouped into templates, by Drain."),
+)
+
 _DURATION = "a duration"
 _BY_PATTERN = (
     ("ms|s|m", _DURATION),
@@ -190,6 +204,8 @@ def page() -> str:
         _section("`home_assistant`", _object(definitions["HomeAssistantOptions"]), "Of an `mqtt` output.")
     )
     parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection with TLS."))
+    for title, name, text in LOGS:
+        parts.append(_section(f"`{title}`", _object(definitions[name]), text))
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Reads files from beginning to end, one after another: CSV, lines of JSON, .npz, WAV, also gzipped.
+"""Reads files from beginning to end, one after another: CSV, lines of JSON, logs, .npz, WAV, also gzipped.
 
 Files are read in the order of their names, each of them once. After a restart, reading goes on
 behind the last committed row. A file that has been finished, or that is replaced or cut while it is
@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import structlog
 from pydantic import Field
@@ -25,10 +25,21 @@ from connectors.options import Size
 from connectors.sources.gzipped import GzipBytes
 from connectors.sources.npz import NpzReading
 from connectors.sources.places import names
-from connectors.sources.reading import ENDINGS, Reading, TextOptions, TextReading
+from connectors.sources.reading import (
+    ENDINGS,
+    FORMAT,
+    LogFormat,
+    Reading,
+    TextOptions,
+    TextReading,
+    position_of,
+)
 from connectors.sources.wav import WavReading
 from detector.contracts import Batch, Layout
 from detector.errors import EndOfInput, SourceError
+
+if TYPE_CHECKING:
+    from connectors.logs.digest import Digest
 
 _log = structlog.get_logger()
 _HEAD = 1024
@@ -39,8 +50,8 @@ class FileOptions(TextOptions):
 
     type: Literal["file"] = "file"
     paths: tuple[str, ...] = Field(min_length=1, description="files or globs, as data/*.csv.gz")
-    format: Literal["auto", "csv", "jsonl", "npz", "wav"] = Field(  # type: ignore[assignment]
-        default="auto", description="auto: by the file's ending, else by its first character"
+    format: Literal["auto", "csv", "jsonl", "npz", "wav"] | LogFormat = Field(  # type: ignore[assignment]
+        default="auto", description=FORMAT
     )
     max_bytes: Size = Field(default=2**34, description="most bytes of one file when unpacked, as 16 GiB")
     file_label: str = Field(
@@ -60,7 +71,8 @@ class FileSource:
     layout : Layout
         The columns wanted.
     clock : callable
-        Not used: the result of reading a file must not depend on when it is read.
+        Only for the year of a log whose times have none: else the result of reading a file does not
+        depend on when it is read.
     """
 
     Options = FileOptions
@@ -71,7 +83,8 @@ class FileSource:
     ) -> None:
         self.name = name
         self._options = options
-        self._layout = layout
+        self._digest = options.digest(name, layout, clock, replayed=True)
+        self._layout = self._digest.layout if self._digest is not None else layout
         self._waiting: list[Path] = []
         self._current: _OpenFile | None = None
         self._position: dict[str, Any] = {}
@@ -83,6 +96,9 @@ class FileSource:
         if not paths:
             raise SourceError(f"source {self.name}: no file matches {', '.join(self._options.paths)}")
         self._position = _parse(resume)
+        log = self._position.pop("log", {})
+        if self._digest is not None:
+            self._digest.restore(log)
         last = self._position.get("name", "")
         self._waiting = [path for path in paths if str(path) > last]
         if last and not self._position["done"]:
@@ -94,13 +110,10 @@ class FileSource:
     def read(self, max_rows: int, timeout_s: float) -> Batch | None:
         """Return the next rows; raises `EndOfInput` after the last."""
         builder = RowBuilder(self._layout)
-        while (room := max_rows - len(builder) - builder.rejected) > 0:
-            if self._current is None and not self._next():
-                break
-            self._advance(builder, room)
-        if len(builder) + builder.rejected == 0:
+        more = self._fill(builder, max_rows) if self._digest is None else self._fill_log(builder, max_rows)
+        if not more and len(builder) + builder.rejected == 0:
             raise EndOfInput(f"source {self.name}: all files are read")
-        return builder.batch(arrival=float("nan"), position=json.dumps(self._position).encode())
+        return builder.batch(arrival=float("nan"), position=position_of(self._position, self._digest))
 
     def ack(self, token: object) -> None:
         """Do nothing: a file needs no acknowledgement."""
@@ -111,6 +124,23 @@ class FileSource:
             self._current.close()
             self._current = None
 
+    def _fill(self, builder: RowBuilder, max_rows: int) -> bool:
+        """Add rows, of several files where one ends; False when there is none left."""
+        while (room := max_rows - len(builder) - builder.rejected) > 0:
+            if self._current is None and not self._next():
+                return False
+            self._advance(builder, room)
+        return True
+
+    def _fill_log(self, builder: RowBuilder, max_rows: int) -> bool:
+        """Read some lines, which may make no row yet; behind the last file the open windows are rows."""
+        more = self._current is not None or self._next()
+        if more:
+            self._advance(builder, max_rows)
+        elif self._digest is not None:
+            self._digest.flush(builder, max_rows)
+        return more
+
     def _next(self) -> bool:
         """Open the next file; False when there is none."""
         if not self._waiting:
@@ -118,7 +148,7 @@ class FileSource:
         path = self._waiting.pop(0)
         saved = self._position if self._position.get("name") == str(path) else {}
         try:
-            current = _OpenFile(path, self._options, self._layout, saved)
+            current = _OpenFile(path, self._options, self._layout, saved, self._digest)
         except Undecodable:  # packed, and no longer readable up to where we were
             return self._leave(path)
         except OSError as error:
@@ -149,7 +179,7 @@ class FileSource:
         current.records += len(builder) + builder.rejected - before
         self._position = current.identity | current.reading.state() | {"done": not more}
         if not more:
-            if not current.records:
+            if not current.records and self._digest is None:
                 _log.warning("file_without_records", source=self.name, file=shown(current.identity["name"]))
             self.close()
 
@@ -161,7 +191,10 @@ class _OpenFile:
     that these, or a size below the saved offset, tell of another file than the saved one.
     """
 
-    def __init__(self, path: Path, options: FileOptions, layout: Layout, saved: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, options: FileOptions, layout: Layout, saved: dict[str, Any], digest: Digest | None
+    ) -> None:
+        self._digest = digest
         self.records = saved.get("offset", 0) + saved.get("row", 0)
         self._raw: BinaryIO = path.open("rb", buffering=0)
         size = saved.get("head", min(_HEAD, path.stat().st_size))
@@ -195,7 +228,7 @@ class _OpenFile:
             self._raw.seek(saved.get("offset", 0))
         if form == "wav":
             return WavReading(read, layout, str(path), bare.stem, labels, saved)
-        return TextReading(read, options, layout, str(path), labels, form, saved)
+        return TextReading(read, options, layout, str(path), labels, form, saved, self._digest)
 
 
 def _expand(patterns: tuple[str, ...]) -> list[Path]:

@@ -6,9 +6,10 @@ changed. So nothing that was read before the file was cut can run into what was 
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import PurePath
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
@@ -18,8 +19,19 @@ from connectors.decode.json_lines import JsonLines
 from connectors.decode.rows import RowBuilder
 from connectors.sources.lines import without_bom
 from connectors.sources.mark import GUARD, Mark, hashed
-from connectors.sources.reading import ENDINGS, TextOptions, csv_lines, names_a_field
+from connectors.sources.reading import (
+    ENDINGS,
+    MOST_EVENTS,
+    TextOptions,
+    csv_lines,
+    log_lines,
+    names_a_field,
+)
 from detector.contracts import Layout
+
+if TYPE_CHECKING:
+    from connectors.logs.digest import Digest
+    from connectors.logs.lines import LogLines
 
 _log = structlog.get_logger()
 _LEAST, _MOST = 2**14, 2**20
@@ -37,6 +49,8 @@ class Followed:
         Where to begin.
     options, layout
         What to read, and how.
+    digest : Digest or None
+        Where lines of a log go.
 
     Attributes
     ----------
@@ -46,25 +60,28 @@ class Followed:
         What was read of it before it was cut; for the owner to take.
     """
 
-    def __init__(self, fd: int, mark: Mark, options: TextOptions, layout: Layout) -> None:
+    def __init__(
+        self, fd: int, mark: Mark, options: TextOptions, layout: Layout, digest: Digest | None = None
+    ) -> None:
         self.fd = fd
         self.mark = mark
         self.gone: float | None = None
         self.former: list[Mark] = []
         self._options = options
         self._layout = layout
-        self._decoder: CsvLines | JsonLines | None = None
+        self._digest = digest
+        self._decoder: CsvLines | JsonLines | LogLines | None = None
         self._before = b""
         self._wider = 0
         self._seen: tuple[int, int] | None = None
 
     @classmethod
-    def at(cls, path: str, options: TextOptions, layout: Layout) -> Self:
+    def at(cls, path: str, options: TextOptions, layout: Layout, digest: Digest | None = None) -> Self:
         """Open the file at that path, to be read from its beginning."""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         status = os.fstat(fd)
         mark = Mark(path, status.st_dev, status.st_ino, status.st_mtime_ns, real=os.path.realpath(path))
-        return cls(fd, mark, options, layout)
+        return cls(fd, mark, options, layout, digest)
 
     def close(self) -> None:
         """Close the file."""
@@ -111,8 +128,10 @@ class Followed:
     def fill(self, builder: RowBuilder, limit: int) -> None:
         """Add up to `limit` rows of the complete lines that are there, rejected ones included."""
         start = len(builder) + builder.rejected
-        while (room := limit - (len(builder) + builder.rejected - start)) > 0 and self._step(builder, room):
-            pass
+        last = self.mark.line + MOST_EVENTS if self._digest is not None else math.inf
+        while self.mark.line < last and (room := limit - (len(builder) + builder.rejected - start)) > 0:
+            if not self._step(builder, room):
+                return
 
     def _step(self, builder: RowBuilder, room: int) -> bool:
         """Read one piece; False when there is nothing more for now."""
@@ -131,8 +150,13 @@ class Followed:
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and not self.mark.refused:
-            self._wider = 0
-            self._take(lines[:room], builder, room)
+            final = self.gone is not None or len(rest) > self._options.max_line
+            if self._take(lines, builder, room, final):
+                self._wider = 0
+            elif len(data) < want:
+                return False  # what may follow belongs to the same event
+            else:
+                self._wider = 2 * want
         elif len(rest) > self._options.max_line and not self.mark.refused:
             self._pass_over(rest, builder)
         elif len(data) == want and not self.mark.refused:
@@ -176,28 +200,31 @@ class Followed:
         self._decoder = None
         self.former.append(old)
 
-    def _take(self, lines: list[bytes], builder: RowBuilder, room: int) -> None:
-        """Decode complete lines, up to the first that is too long."""
+    def _take(self, lines: list[bytes], builder: RowBuilder, room: int, final: bool) -> bool:
+        """Decode complete lines, up to the first that is too long; False where they are none of use yet."""
         mark, most = self.mark, self._options.max_line
+        if self._digest is None:
+            lines = lines[:room]
         if mark.skipping:
             mark.skipping = False
             self._advance(lines[:1])
-            return
+            return True
         if len(lines[0]) > most:
             self._reject_long(lines[0], builder)
             self._advance(lines[:1])
-            return
+            return True
         good = lines[: next((i for i, line in enumerate(lines) if len(line) > most), len(lines))]
         try:
-            used = self._decode(good, builder, room)
+            used = self._decode(good, builder, room, final or len(good) < len(lines))
         except Undecodable as error:
             builder.reject(error.reason, error.detail, f"{mark.path}:{mark.line}", lines[0])
             _log.error("file_refused", file=shown(mark.path), reason=error.reason, detail=error.detail)
             mark.refused = True
-            return
+            return True
         self._advance(lines[:used])
+        return used > 0
 
-    def _decode(self, lines: list[bytes], builder: RowBuilder, room: int) -> int:
+    def _decode(self, lines: list[bytes], builder: RowBuilder, room: int, final: bool) -> int:
         mark = self.mark
         if mark.offset == 0:
             lines = [without_bom(lines[0]), *lines[1:]]
@@ -206,14 +233,16 @@ class Followed:
                 return 1
             self._decoder = self._start(lines[0])
         is_header = isinstance(self._decoder, CsvLines) and not self._decoder.header
-        used = self._decoder.feed(lines, mark.line, builder, room)
+        used = self._decoder.feed(lines, mark.line, builder, room, final)
         if is_header:
             mark.start = mark.offset + used + sum(map(len, lines[:used]))
         mark.header = self._decoder.state().get("header", "")
         return used
 
-    def _start(self, first: bytes) -> CsvLines | JsonLines:
+    def _start(self, first: bytes) -> CsvLines | JsonLines | LogLines:
         mark = self.mark
+        if self._digest is not None:
+            return log_lines(mark.path, {}, self._digest)
         mark.form = mark.form or self._form(first)
         if mark.form == "jsonl":
             return JsonLines(mark.path, {}, self._options.max_line)

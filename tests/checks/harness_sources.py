@@ -56,6 +56,12 @@ def _stream(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
 
 
 @contextmanager
+def _log_stream(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
+    data = b"\n".join(as_json(records))
+    yield lambda: StreamSource("s", StdinOptions.model_validate(_LOG), LAYOUT, io.BytesIO(data))
+
+
+@contextmanager
 def _two_files(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
     directory.mkdir(exist_ok=True)
     half = len(records) // 2
@@ -91,6 +97,8 @@ def _no_file(directory: Path) -> Source:
 
 
 _FOLLOW: dict[str, Any] = {"start_at": "saved_or_beginning", "poll": "1ms"}
+_LOG: dict[str, Any] = {"format": "json_log", "log": {"per": "line"}}
+_WINDOWS: dict[str, Any] = {"format": "json_log", "log": {"lines": 1}}
 
 HARNESSES = {
     "file-jsonl": Harness("file", _file("a.jsonl", as_json, "file"), _no_file),
@@ -98,7 +106,13 @@ HARNESSES = {
     "file-csv": Harness("file", _file("a.csv", as_csv, "file"), _no_file),
     "file-csv-two": Harness("file", _two_files, _no_file),
     "file-wav": Harness("file", _recordings, _no_file),
+    "file-log": Harness("file", _file("a.log", as_json, "file", **_LOG), _no_file),
+    "file-log-gz": Harness("file", _file("a.log.gz", as_json, "file", **_LOG), _no_file),
+    "file-log-windows": Harness("file", _file("a.log", as_json, "file", **_WINDOWS), _no_file),
     "stdin": Harness("stdin", _stream, resumes=False),
+    "stdin-log": Harness("stdin", _log_stream, resumes=False),
     "tail-jsonl": Harness("tail", _file("a.jsonl", as_json, "tail", **_FOLLOW)),
+    "tail-log": Harness("tail", _file("a.log", as_json, "tail", **_FOLLOW, **_LOG)),
+    "tail-log-windows": Harness("tail", _file("a.log", as_json, "tail", **_FOLLOW, **_WINDOWS)),
     "tail-csv": Harness("tail", _file("a.csv", as_csv, "tail", **_FOLLOW)),
 }

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 NAMES = (
     *("alerts", "classes", "codec", "config", "decoders", "gzipped", "keys_and_times", "labels"),
-    *("lines", "metrics", "npz", "waves"),
+    *("lines", "logs", "metrics", "npz", "waves"),
 )
 
 
