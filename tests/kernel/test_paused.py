@@ -69,7 +69,7 @@ def learned(stream: Stream) -> dict[str, np.ndarray]:
     parts = model._parts
     if parts is not None:  # the running average, and the records that wait
         running += range(parts.average, parts.average + D)
-        running += range(parts.buffer, parts.buffer + parts.capacity * (D + 1))
+        running += range(parts.buffer, parts.buffer + parts.capacity * D)
     if model._kernel == "univariate":
         running += [univariate.SLOW, univariate.BEFORE, univariate.HEARD]
         running += [univariate.CHARTS + c * univariate.CHART + univariate.HIGHEST for c in range(3)]
