@@ -150,8 +150,9 @@ def check_fields(config: Config) -> None:
             continue
         there = sorted(frozenset().union(*known))
         for number, feature in enumerate(settings.record.features):
-            if feature.source not in there:
-                said = f"{feature.source}: the sources of this pipeline have no such field"
+            field = feature.field or feature.name
+            if field not in there:
+                said = f"{field}: the sources of this pipeline have no such field"
                 place = ("pipelines", pipeline, "record", "features", number)
                 problems.append(config.problem(place, said, f"they have: {', '.join(there)}"))
     if problems:
