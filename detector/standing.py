@@ -100,8 +100,7 @@ class Standing:
             self._open.setdefault(about[1], set()).add(about)
         self._wrong = {key: wrong for key in self._open if (wrong := self._of(key)) is not None}
         self._calmed.extend(json.loads(meta.get("calmed", b"[]")))
-        self._waiting = dict.fromkeys([*self._calmed, *self._open])
-        self.tell(known())
+        self._send([(key, None) for key in dict.fromkeys([*self._calmed, *self._open])], known())
 
     def note(self, result: Result) -> None:
         """Note the newest record of each key of a batch."""
@@ -169,11 +168,11 @@ class Standing:
         elif self._urgent:
             self._send([(key, self._waiting.pop(key)) for key in self._urgent])
 
-    def tell(self, known: Sequence[str] = ()) -> None:
+    def tell(self) -> None:
         """Tell all that waits, and whether the pipeline learns."""
         waiting, self._waiting = self._waiting, {}
         self._next = self._clock() + self._every
-        self._send(list(waiting.items()), known)
+        self._send(list(waiting.items()))
 
     def _send(self, keys: Sequence[tuple[str, _Newest | None]], known: Sequence[str] = ()) -> None:
         self._urgent.clear()

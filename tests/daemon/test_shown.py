@@ -26,7 +26,7 @@ def config(folder: Path, broker: Broker) -> Path:
     shows: dict[str, Any] = {
         "type": "mqtt", "url": broker.url, "client_id": "out", "topic": "k/{key}/alert",
         "state_topic": "k/{key}/state", "learning_topic": "k/learning", "status_topic": "k/status",
-        "state_every": "100ms", "home_assistant": {"learn_topic": "kyori/plant/cmd/learn"},
+        "state_every": "100ms", "home_assistant": {},
     }  # fmt: skip
     sources = {"in": {"type": "tail", "paths": ["in.jsonl"], "start_at": "saved_or_beginning"}}
     return write_config(folder, sources, ALERTS | {"mqtt": shows})

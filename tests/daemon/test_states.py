@@ -95,6 +95,13 @@ def test_the_start_tells_what_is_known() -> None:
     assert (first.pipeline, first.learning, first.keys, first.known) == ("p", True, [], ["known"])
 
 
+def test_after_a_pause_the_first_score_does_not_wait() -> None:
+    bench = Bench()
+    bench.run("x", calm(3))
+    bench.run("x", calm(3))
+    assert names(bench.screen.told) == [[], ["x"]]
+
+
 def test_scores_wait_and_only_the_newest_is_told(bench: Bench) -> None:
     for i in range(20):
         bench.run("x", calm(3, 10 + i))
