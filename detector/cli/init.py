@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.cli import sample
 from detector.cli.say import say
 from detector.errors import KyoriError
+from detector.survey import text as sample
 
 if TYPE_CHECKING:
-    from detector.cli.survey import Survey
+    from detector.survey.file import Survey
 
 EXAMPLES = """\
   kyori init > config.yaml                              a sample to fill in
@@ -74,7 +74,7 @@ def _survey(source: str | None, file: str | None) -> Survey | None:
         )
     if file is None and source in _KINDS and not Path(source).exists():
         raise typer.BadParameter(f"--from {source} needs a FILE")
-    from detector.cli.survey import survey  # noqa: PLC0415
+    from detector.survey.file import survey  # noqa: PLC0415
 
     return survey(Path(file or source), kind)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from detector.errors import KyoriError
 
 if TYPE_CHECKING:
-    from detector.cli.survey import Survey
+    from detector.survey.file import Survey
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\.?/[A-Za-z0-9_./-]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
