@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from detector.errors import KyoriError
+from detector.survey.quoting import quoted
 
 if TYPE_CHECKING:
-    from detector.survey.file import Survey
-
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|\.?/[A-Za-z0-9_./-]*")
-_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+    from detector.survey.columns import Column
+    from detector.survey.draft import Draft
 
 _FRAME = """\
 # kyori's configuration. `kyori validate` checks it, `kyori run` runs it, `kyori schema` describes all of it.
-# Relative paths begin at the directory of this file. Durations are written 500ms, 30s, 5m, 2h or 7d.
+{seen}# Relative paths begin at the directory of this file. Durations are written 500ms, 30s, 5m, 2h or 7d.
 # ${{VAR}}, ${{VAR:-default}} and ${{file:/path}} in values are filled in when the file is read.
 version: 1
 name: {name}
@@ -25,7 +22,7 @@ state_dir: {state_dir}    # what was learned, how far was read, which alerts are
 pipelines:
   main:
     sources: [records]
-    outputs: [alerts]
+    outputs: [{told}]
 {key}
     record:
 {time}
@@ -39,7 +36,7 @@ pipelines:
       threshold: {{kind: false_alarm_rate, value: 0.1 %}}    # share of normal records that may be flagged
 
     alert:
-      open_after: 3 of 5       # so many anomalies among the last records open an episode
+      open_after: auto         # 3 of 5: so many anomalies among the last records open an episode; or 1 of 1
       close_after: 10          # so many calm records in a row close it
 
 sources:
@@ -47,9 +44,9 @@ sources:
 {source}
 
 outputs:
-  alerts: {{type: file, path: {alerts}}}
+{outputs}
   # on_terminal: {{type: stdout}}
-
+{commands}
 log: {{level: info, format: auto}}    # auto: readable on a terminal, JSON otherwise
 # dead_letter: ./rejected.jsonl     # keeps the records that could not be used
 """
@@ -75,63 +72,90 @@ _SAMPLE_FEATURES = """\
         # - {name: total, difference: true}                        # a counter: its change counts"""
 
 
-def render(survey: Survey | None, state_dir: str, alerts: str) -> str:
-    """Return the configuration for what was found in a file, or a sample."""
-    places = {"state_dir": quoted(state_dir), "alerts": quoted(alerts)}
-    if survey is None:
-        return _FRAME.format(
-            name="plant-a",
-            key='    # key: "{site}/{pump}"    # one model per site and pump, out of labels or fields',
-            time="      time: ts                   # unix seconds, ms, us, ns, or ISO 8601",
-            features=_SAMPLE_FEATURES,
-            source=_SAMPLE_SOURCE,
-            **places,
-        )
+def render_sample(state_dir: str, alerts: str) -> str:
+    """Return a configuration to fill in."""
     return _FRAME.format(
-        name=survey.name,
-        key=_key_lines(survey),
-        time=f"      time: {quoted(survey.time)}" if survey.time else "      # no column holds a time",
-        features=_feature_lines(survey),
-        source=_source_lines(survey),
-        **places,
+        seen="",
+        name="plant-a",
+        state_dir=quoted(state_dir),
+        told="alerts",
+        key='    # key: "{site}/{pump}"    # one model per site and pump, out of labels or fields',
+        time="      time: ts                   # unix seconds, ms, us, ns, or ISO 8601",
+        features=_SAMPLE_FEATURES,
+        source=_SAMPLE_SOURCE,
+        outputs=_file_output(alerts),
+        commands="",
     )
 
 
-def _key_lines(survey: Survey) -> str:
-    if survey.key is None:
-        return "    # no column names the sender of a record: one model for all"
-    template = quoted(f"{{{survey.key}}}")
-    return f"    key: {template}    # one model for each; {survey.models} among the records looked at"
+def render(draft: Draft, state_dir: str, alerts: str | None, *, home_assistant: bool = False) -> str:
+    """Return the configuration for what was found.
 
-
-def _feature_lines(survey: Survey) -> str:
-    lines = [f"        - {quoted(name)}" for name in survey.features]
-    return "\n".join(
-        lines + [f"        # - {quoted(name)}    # {why}" for name, why in survey.left_out.items()]
-    )
-
-
-def _source_lines(survey: Survey) -> str:
-    lines = ["    type: file    # read once, from beginning to end; tail follows a file that grows"]
-    if survey.format != "auto":
-        lines.append(f"    format: {survey.format}")
-    return "\n".join([*lines, f"    paths: [{quoted(survey.path)}]"])
-
-
-def quoted(text: str) -> str:
-    r"""Return `text` as a YAML value: plain where that is safe, else in double quotes.
-
-    >>> quoted("flow"), quoted("no"), quoted("a: b\n")
-    ('flow', '"no"', '"a: b\\n"')
+    Parameters
+    ----------
+    alerts : str or None
+        File for the alerts; None where they go to the broker alone.
+    home_assistant : bool
+        Of a draft with a broker: let Home Assistant find it.
     """
-    if "${" in text:
-        raise KyoriError(f"{text!r} holds ${{, which a configuration would take for a variable; rename it")
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
-        return text
-    escaped = json.dumps(text, ensure_ascii=False)
-    return "".join(char if char.isprintable() else _escape(char) for char in escaped)
+    outputs = {} if alerts is None else {"alerts": _file_output(alerts)}
+    commands = ""
+    if draft.broker is not None:
+        from detector.survey.broker import command_lines, output_lines  # noqa: PLC0415 - the sample needs none
+
+        lines = output_lines(draft.broker, draft.name, home_assistant=home_assistant)
+        outputs = {"broker": "\n".join(["  broker:", *_indented(lines, 4)])} | outputs
+        told = f"commands:    # kyori/{draft.name}/cmd/label, learn and reload: what operators say of alerts"
+        commands = "\n".join(["", told, *_indented(command_lines(draft.broker, draft.name), 2), ""])
+    return _FRAME.format(
+        seen=f"# {draft.seen}\n" if draft.seen else "",
+        name=draft.name,
+        state_dir=quoted(state_dir),
+        told=", ".join(outputs),
+        key="\n".join(_indented(_key_lines(draft), 4)),
+        time="\n".join(_indented(_time_lines(draft), 6)),
+        features="\n".join(_indented(_feature_lines(draft), 8)),
+        source="\n".join(_indented(draft.source, 4)),
+        outputs="\n".join(outputs.values()),
+        commands=commands,
+    )
 
 
-def _escape(char: str) -> str:
-    code = ord(char)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+def _file_output(path: str) -> str:
+    return f"  alerts: {{type: file, path: {quoted(path)}}}"
+
+
+def _indented(lines: Iterable[str], by: int) -> Iterator[str]:
+    return (" " * by + line for line in lines)
+
+
+def _key_lines(draft: Draft) -> Iterator[str]:
+    if draft.key:
+        yield f"key: {quoted(draft.key)}    # {draft.key_note}"
+    else:
+        yield f"# {draft.key_note}"
+
+
+def _time_lines(draft: Draft) -> Iterator[str]:
+    time = draft.time
+    note = f"    # {time.note}" if time.note else ""
+    if not time.field:
+        yield note.strip()
+    elif time.format == "auto":
+        yield f"time: {quoted(time.field)}{note}"
+    else:
+        yield f"time: {{field: {quoted(time.field)}, format: {quoted(time.format)}}}{note}"
+
+
+def _feature_lines(draft: Draft) -> Iterator[str]:
+    for column in draft.features:
+        yield f"- {_feature(column)}" + (f"    # {column.note}" if column.note else "")
+    for name, why in draft.left_out.items():
+        yield f"# - {quoted(name)}    # {why}"
+
+
+def _feature(column: Column) -> str:
+    more = {"field": column.field, "unit": column.unit}
+    parts = [f"{name}: {quoted(text)}" for name, text in more.items() if text]
+    parts += ["difference: true"] * column.difference
+    return f"{{name: {quoted(column.name)}, {', '.join(parts)}}}" if parts else quoted(column.name)
