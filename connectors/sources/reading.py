@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from connectors.decode.csv_lines import DELIMITERS, CsvLines
+from connectors.decode.csv_lines import CsvLines
+from connectors.decode.dialect import AUTO, DELIMITERS, WHITESPACE
 from connectors.decode.errors import Undecodable
 from connectors.decode.json_lines import JsonLines
 from connectors.decode.keys import KeyTemplate
 from connectors.decode.rows import RowBuilder
-from connectors.options import Options, Size
+from connectors.options import Size
+from connectors.sources.csv_options import CsvOptions
 from connectors.sources.lines import LineReader, Overlong
 from detector.contracts import Layout
 
@@ -30,24 +32,13 @@ _FEW = 256
 """So many lines go the slow way before the fast one is tried again."""
 
 
-class TextOptions(Options):
+class TextOptions(CsvOptions):
     """Options that every source of lines has."""
 
     format: Literal["auto", "csv", "jsonl"] = Field(
         default="auto", description="auto: by the file's ending, else by its first character"
     )
-    delimiter: str = Field(default="auto", description="what separates cells of CSV: auto, or one character")
-    columns: tuple[str, ...] = Field(
-        default=(), description="names of the columns of CSV that has no header line"
-    )
     max_line: Size = Field(default=2**20, description="a longer line is rejected, as 1 MiB")
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, value: str) -> str:
-        if value != "auto" and (len(value) != 1 or not value.isascii() or value in '"\r\n'):
-            raise ValueError("write auto, or one character, as ;")
-        return value
 
 
 class Reading(Protocol):
@@ -75,10 +66,13 @@ def needed_fields(layout: Layout) -> set[str]:
     return {*layout.numbers, *KeyTemplate(layout.key).names, *([layout.time] if layout.time else [])}
 
 
-def names_a_field(line: bytes, layout: Layout) -> bool:
+def names_a_field(line: bytes, options: TextOptions, layout: Layout) -> bool:
     """Tell whether a line of CSV is a header: a cell of it is the name of a field that matters."""
     text = line.decode("utf-8", "replace")
-    cells = (cell.strip(' \r"') for mark in DELIMITERS for cell in text.split(mark))
+    marks = {AUTO: DELIMITERS, WHITESPACE: ()}.get(options.delimiter, (options.delimiter,))
+    cells = [cell.strip(f" \r{options.quote}") for mark in marks for cell in text.split(mark)]
+    if len(cells) == len(marks):  # whichever it is, it is not there
+        cells += text.split()
     return not needed_fields(layout).isdisjoint(cells)
 
 
@@ -90,7 +84,7 @@ def csv_lines(
         place,
         labels,
         sorted(needed_fields(layout)),
-        delimiter=options.delimiter,
+        dialect=options.dialect,
         columns=options.columns,
         header=header,
         max_record=options.max_line,
@@ -197,7 +191,7 @@ class TextReading:
             start = text.lstrip()[:1]
             if not start:
                 return None
-            self._form = "jsonl" if start in (b"{", b"[") else "csv"
+            self._form = "jsonl" if start in (b"{", b"[") and not self._options.skip else "csv"
         if self._form == "jsonl":
             return JsonLines(self._place, self._labels, self._options.max_line)
         return csv_lines(self._options, self._layout, self._place, self._labels, self._header)
