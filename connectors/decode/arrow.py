@@ -36,12 +36,14 @@ def path_of(schema: Any, name: str) -> tuple[str, ...] | None:
 
 
 def mask(rows: Any) -> Any:
+    """Return what `RecordBatch.filter` takes to keep these rows."""
     import pyarrow as pa  # noqa: PLC0415
 
     return pa.array(rows)
 
 
 def is_number(kind: Any) -> bool:
+    """Tell whether values of that type are numbers, for what we need."""
     from pyarrow import types  # noqa: PLC0415
 
     return bool(

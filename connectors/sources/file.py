@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -188,6 +189,10 @@ class OpenFile:
         offset = 0 if packed or options.encoding != "utf-8" else saved.get("offset", 0)
         self.changed = head != saved.get("hash", head) or offset > path.stat().st_size
         self.reading = self._start(path, options, layout, saved, start, packed)
+
+    def status(self) -> os.stat_result:
+        """Return its size and times as they are now."""
+        return os.fstat(self._raw.fileno())
 
     def close(self) -> None:
         """Close the file."""

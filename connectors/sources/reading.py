@@ -42,7 +42,15 @@ class TextOptions(CsvOptions):
 
 
 class Reading(Protocol):
-    """A file in the course of being read."""
+    """A file in the course of being read.
+
+    Attributes
+    ----------
+    broken : bool
+        Whether a part of it could not be read.
+    """
+
+    broken: bool
 
     def fill(self, builder: RowBuilder, limit: int) -> bool:
         """Add up to `limit` rows, rejected ones included; False when nothing more can come."""
@@ -130,6 +138,7 @@ class TextReading:
         self._lines = LineReader(read, options.max_line, saved.get("offset", 0))
         self._decoder: _Decoder | None = None
         self._header = saved.get("header", "")
+        self.broken = False
 
     def state(self) -> dict[str, Any]:
         """Return where the next `fill` begins."""
@@ -156,6 +165,7 @@ class TextReading:
                 used = self._decode(lines, builder, few, final)
             except Undecodable as error:
                 builder.reject(error.reason, error.detail, f"{self._place}:{self._number}", lines[0])
+                self.broken = True
                 return False
             if used == 0 and len(lines) < few + extra:
                 return True
@@ -208,5 +218,6 @@ class TextReading:
     def _ended(self, builder: RowBuilder) -> bool:
         if self._lines.problem is not None:
             problem = self._lines.problem
+            self.broken = True
             builder.reject(problem.reason, problem.detail, f"{self._place}:{self._number}", self._lines.rest)
         return self._lines.ended

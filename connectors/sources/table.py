@@ -75,6 +75,7 @@ class TableReading:
         self._batches: Iterator[Any] = iter(())
         self._batch: Any = None
         self._at = 0
+        self.broken = False
 
     def state(self) -> dict[str, Any]:
         """Return where the next `fill` begins."""
@@ -107,6 +108,7 @@ class TableReading:
             reason = error.reason if isinstance(error, Undecodable) else f"bad_{self._form}"
             detail = error.detail if isinstance(error, Undecodable) else str(error)
             builder.reject(reason, detail, f"{self._path}:{self._row + 1}")
+            self.broken = True
             return False
         return True
 

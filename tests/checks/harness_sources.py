@@ -98,6 +98,26 @@ def _table(name: str) -> Any:
     return medium
 
 
+def _watched(names: Sequence[str]) -> Any:
+    @contextmanager
+    def medium(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
+        directory.mkdir(exist_ok=True)
+        each = -(-len(records) // len(names))
+        for i, name in enumerate(names):
+            if part := records[i * each : (i + 1) * each]:
+                (directory / name).parent.mkdir(exist_ok=True)
+                data = b"\n".join(as_csv(part))
+                (directory / name).write_bytes(PACKED.get(Path(name).suffix, bytes)(data))
+        options = {"settle": "0s", "poll": "1ms", "after": "delete"}
+        yield lambda: _source("directory", paths=[str(directory / "**" / "*")], **options)
+
+    return medium
+
+
+def _no_directory(directory: Path) -> Source:
+    return _source("directory", paths=[str(directory / "nowhere" / "*.csv")])
+
+
 def _no_file(directory: Path) -> Source:
     return _source("file", paths=[str(directory / "nowhere" / "*.csv")])
 
@@ -115,6 +135,10 @@ HARNESSES = {
     "file-parquet": Harness("file", _table("a.parquet"), _no_file),
     "file-arrow": Harness("file", _table("a.arrow"), _no_file),
     "file-csv-two": Harness("file", _two_files, _no_file),
+    "directory": Harness("directory", _watched(["a.csv"]), _no_directory),
+    "directory-many": Harness(
+        "directory", _watched(["a/1.csv", "a/2.csv.gz", "b/1.csv", "c.csv"]), _no_directory
+    ),
     "stdin": Harness("stdin", _stream, resumes=False),
     "tail-jsonl": Harness("tail", _file("a.jsonl", as_json, "tail", **_FOLLOW)),
     "tail-csv": Harness("tail", _file("a.csv", as_csv, "tail", **_FOLLOW)),

@@ -1,4 +1,4 @@
-"""Packed files: known by their first bytes, read in bounded memory, resumed at the row, and told when damaged."""
+"""Packed files: known by their first bytes, read in bounded memory, resumed at the row, told when damaged."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def test_a_bomb(ending: str) -> None:
 def test_what_asks_for_too_much_memory_is_refused() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2**29}]
     greedy = lzma.compress(b"x\n1\n", filters=filters)
-    with pytest.raises(Undecodable, match="bad_xz.*[Mm]emory"):
+    with pytest.raises(Undecodable, match=r"bad_xz.*[Mm]emory"):
         UnpackedBytes(io.BytesIO(greedy), 2**20, "xz").read(100)
     how = zstandard.ZstdCompressionParameters(window_log=29, write_content_size=False)
     packer = zstandard.ZstdCompressor(compression_params=how).compressobj()
     greedy = packer.compress(b"x\n1\n") + packer.flush()
-    with pytest.raises(Undecodable, match="bad_zstd.*memory"):
+    with pytest.raises(Undecodable, match=r"bad_zstd.*memory"):
         UnpackedBytes(io.BytesIO(greedy), 2**20, "zstd").read(100)
 
 
