@@ -1,4 +1,4 @@
-"""Writes the files of csv-dialects.yaml: an export of a German Excel, and what a data logger wrote. Made up."""
+"""Writes the files of csv-dialects.yaml: an export of a German Excel, and what a logger wrote. Made up."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from detector.contracts import Floats
 DELIMITERS = (",", ";", "\t", "|")
 AUTO = "auto"
 WHITESPACE = "whitespace"
-_RUNS = re.compile(rb"^ +| +(?=\r?$)|(?<= ) +", re.MULTILINE)
 _SPACES = str.maketrans({"\xa0": " ", "\u202f": " "})
 """What French typography puts between thousands."""
 
@@ -117,7 +116,11 @@ def squeezed(data: bytes) -> bytes:
     >>> squeezed(b"  a \t b\n1\t2 \n")
     b'a b\n1 2\n'
     """
-    return _RUNS.sub(b"", data.replace(b"\t", b" "))
+    data = b"\n" + data.replace(b"\t", b" ") + b"\n"
+    while b"  " in data:
+        data = data.replace(b"  ", b" ")
+    data = data.replace(b"\n ", b"\n").replace(b" \n", b"\n").replace(b" \r\n", b"\r\n")
+    return data[1:-1]
 
 
 class Cells:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connectors.decode.csv_lines import CsvLines
-from connectors.decode.dialect import Dialect
+from connectors.decode.dialect import Dialect, squeezed
 from connectors.decode.errors import Undecodable
 from connectors.decode.rows import RowBuilder
 from connectors.decode.sniff import sniff
@@ -154,3 +156,9 @@ def test_what_only_a_person_can_tell_is_asked(text: str) -> None:
 def test_what_cannot_be_is_refused(how: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         CsvOptions.model_validate(how)
+
+
+@given(st.text(" \t\nab\r", max_size=14))
+def test_lines_are_squeezed_the_same_together_and_alone(text: str) -> None:
+    data = text.encode()
+    assert squeezed(data) == b"\n".join(map(squeezed, data.split(b"\n")))
