@@ -201,7 +201,7 @@ class CsvLines:
         twice = sorted({name for name in self._needed if header.count(name) > 1})
         if twice:
             raise Undecodable("bad_header", f"the header names {', '.join(twice)} more than once")
-        self.header, self._line = header, line
+        self.header, self._line = header, text
 
     def _feed_around_header(
         self, lines: Sequence[bytes], number: int, builder: RowBuilder, limit: int
