@@ -99,11 +99,8 @@ class CsvLines:
         text = squeezed(data) if self._delimiter == WHITESPACE else data
         if self._drop_header and self._line and self._line.encode() in text:
             return 0, 0
-        if self._dialect.quote != '"' and self._dialect.quote.encode() in (
-            text if self._dialect.quote else ()
-        ):
-            return 0, 0
-        text = self._up_to_comment(text)
+        quote = self._dialect.quote  # another than the one that compiled code stops at
+        text = b"" if quote not in ("", '"') and quote.encode() in text else self._up_to_comment(text)
         if not text:
             return 0, 0
         if self._alike is None:

@@ -115,10 +115,10 @@ class DirectorySource:
             position = json.loads(resume or b"{}")
             self._finished = Finished(position)
             self._saved = dict(position.get("current") or {})
-        except (ValueError, TypeError, AttributeError) as error:
+            if self._saved:
+                self._go_on(self._saved["name"])
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise SourceError(f"the saved position of source {self.name} cannot be read: {error}") from error
-        if self._saved:
-            self._go_on(self._saved["name"])
 
     def read(self, max_rows: int, timeout_s: float) -> Batch | None:
         """Return the next rows, None when there are none in time.

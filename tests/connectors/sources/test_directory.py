@@ -34,6 +34,7 @@ def read(one: DirectorySource, max_rows: int = 100, *, ack: bool = True) -> list
     batches = []
     while (batch := one.read(max_rows, 0.01)) is not None:
         batches.append(batch)
+        assert len(batches) < 1000
         if ack:
             one.ack(batch.token)
     return batches

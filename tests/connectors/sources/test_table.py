@@ -131,6 +131,13 @@ def test_damage_is_told(path: Path) -> None:
         assert reasons(batches) == ["bad_arrow" if path.suffix in (".feather", ".arrow") else "bad_parquet"]
 
 
+def test_an_index_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    far = pa.array([0, 2**20], pa.int32())
+    table = pa.table({"k": pa.DictionaryArray.from_arrays(far, ["p1"], safe=False), "x": [1.0, 2.0]})
+    pyarrow.feather.write_feather(table, tmp_path / "a.feather", compression="uncompressed")
+    assert reasons(read_all(tmp_path / "a.feather", Layout(("x",), key="{k}"))) == ["bad_arrow"]
+
+
 def test_two_columns_of_one_name_are_told(tmp_path: Path) -> None:
     table = pa.table([pa.array([1.0]), pa.array([2.0])], names=["x", "x"])
     pyarrow.feather.write_feather(table, tmp_path / "a.feather", version=2)
@@ -139,9 +146,9 @@ def test_two_columns_of_one_name_are_told(tmp_path: Path) -> None:
 
 def test_a_large_file_takes_little_memory(tmp_path: Path) -> None:
     rows = 1_000_000
-    keys = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["a" * 500])  # half a GB as text
+    keys = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["a" * 20_000])  # 20 GB as text
     table = pa.table({"x": np.random.default_rng(1).normal(size=rows), "k": keys})
-    pq.write_table(table, tmp_path / "a.parquet", row_group_size=rows)
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=rows, store_schema=False)
     del table
     pa.default_memory_pool().release_unused()
     before = pa.total_allocated_bytes()
