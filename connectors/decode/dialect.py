@@ -18,6 +18,7 @@ from detector.contracts import Floats
 DELIMITERS = (",", ";", "\t", "|")
 AUTO = "auto"
 WHITESPACE = "whitespace"
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:_\d{3})+(?:\.\d*)?(?:[eE][+-]?\d+)?")
 _SPACES = str.maketrans({"\xa0": " ", "\u202f": " "})
 """What French typography puts between thousands."""
 
@@ -78,8 +79,7 @@ class Dialect:
         if self.delimiter != AUTO:
             return self.delimiter
 
-        quote = re.escape(self.quote or '"')
-        bare = re.sub(f"{quote}[^{quote}]*{quote}", "", line)
+        bare = "".join(line.split(self.quote or '"')[::2])
 
         def fit(delimiter: str) -> tuple[int, int]:
             return len(set(self.split(line, delimiter)) & set(needed)), bare.count(delimiter)
@@ -140,8 +140,8 @@ class Cells:
 
     def __init__(self, dialect: Dialect) -> None:
         self._group = dialect.thousands
-        group, point = re.escape(dialect.thousands), re.escape(dialect.decimal)
-        self._grouped = re.compile(rf"[+-]?\d{{1,3}}(?:{group}\d{{3}})+(?:{point}\d*)?(?:[eE][+-]?\d+)?")
+        groups = {"_": "\0", ".": "\0", dialect.decimal: ".", dialect.thousands or "_": "_"}
+        self._groups = str.maketrans(groups)
         # A point that is no decimal mark must not pass for one: "1.234" may be a thousand.
         self._marks = str.maketrans(",.", ".\0") if dialect.decimal == "," else None
         self.table = bytes.maketrans(b",.", b".\0") if dialect.decimal == "," else None
@@ -155,11 +155,10 @@ class Cells:
         text = cell.strip()
         if text.lower() in self._words:
             return ""
-        if self._group:
-            text = text.translate(_SPACES)
-            if self._grouped.fullmatch(text):
-                text = text.replace(self._group, "")
-        if self._marks is not None:
+        grouped = text.translate(_SPACES).translate(self._groups) if self._group else ""
+        if _GROUPED.fullmatch(grouped):
+            text = grouped.replace("_", "")
+        elif self._marks is not None:
             text = text.translate(self._marks)
         return "" if self._numbers and to_float(text)[0] in self._numbers else text
 

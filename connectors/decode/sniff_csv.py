@@ -14,7 +14,7 @@ from detector.errors import SourceError
 _MOSTLY = 0.9
 
 _POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
-_ONE_GROUP = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}") for mark in ",."}
+_ONE_GROUP = {",": re.compile(r"[+-]?[1-9]\d{0,2},\d{3}"), ".": re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")}
 _COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[. \xa0\u202f]\d{3})+),\d+")
 _GROUPED = {
     ",": re.compile(r"[+-]?\d{1,3}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})"),

@@ -268,7 +268,6 @@ class DirectorySource:
             self._tell("file_not_put_away", path, error=error.strerror)
             return
         self._finished.forget(path)
-        self._unsaved = True
 
     def _tell(self, event: str, path: str, **more: object) -> None:
         """Say it once for each file."""
