@@ -39,7 +39,7 @@ class History:
     Parameters
     ----------
     path : Path
-        CSV, JSON Lines, WAV or .npz, also gzipped.
+        What the source ``file`` reads.
     settings : detector.settings.Pipeline
         Which fields it has to have.
     refuse : callable

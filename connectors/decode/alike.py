@@ -7,10 +7,12 @@ as in the slower ways: texts of the key, times in words, and what is odd about a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.decode.dialect import Cells
 from connectors.decode.errors import Undecodable
 from connectors.decode.marks import ANY_WORDS, NO_WORDS, WITH_OFFSET
 from connectors.decode.rows import RowBuilder
@@ -53,6 +55,8 @@ class Alike:
         Tells which of the values a field has; None: it is missing.
     value : callable
         Reads one value from its bytes; may raise `ValueError`.
+    cells : Cells, optional
+        Reads numbers and times of CSV where they are not written as everywhere.
     """
 
     def __init__(
@@ -63,9 +67,13 @@ class Alike:
         pieces: Sequence[bytes],
         place: Callable[[str], int | None],
         value: Callable[[bytes], object],
+        cells: Cells | None = None,
     ) -> None:
         layout, self._scan = builder.layout, compiled()
         self._longest, self._mark, self._value = longest, mark[0], value
+        self._cells = cells
+        # Numbers are read with a point for the decimal mark; all else is taken from the text as it is.
+        self._table = cells.table if cells is not None else None
         self._pieces = np.frombuffer(b"".join(pieces), np.uint8)
         self._ends = np.cumsum([len(piece) for piece in pieces])
         self._fields = {name: place(name) for name in layout.numbers}
@@ -102,7 +110,7 @@ class Alike:
         """
         if not data.isascii() and not _is_text(data):
             return 0, 0
-        text = np.frombuffer(data, np.uint8)
+        text = np.frombuffer(data if self._table is None else data.translate(self._table), np.uint8)
         most = min(most, int(np.count_nonzero(text == _FEED)))
         numbers, texts = np.empty((self._numbers, most)), np.empty((self._texts, most, 2), np.int64)
         odd, found = np.empty((_ODD_VALUES * most, 4), np.int64), np.zeros(3, np.int64)
@@ -167,23 +175,30 @@ class Alike:
         builder: RowBuilder,
     ) -> None:
         """Add lines whose keys and strange values are known."""
-        faults, clock, times = builder.faults, builder.layout.time or "", builder.times
+        faults, clock, times, written = builder.faults, builder.layout.time or "", builder.times, self._cells
         time = empty = np.full(len(keys), NAN)
         if self._clock >= 0:
-            time = scaled_column(numbers[self._number_at[self._clock]].copy(), clock, faults)
+            time = numbers[self._number_at[self._clock]].copy()
+            time = scaled_column(time if written is None else written.known(time), clock, faults)
         elif self._time is not None:
-            words = _cells(data, texts[self._text_at[self._time]])
-            time = times.column(list(map(self._value, words)), clock, faults)
+            words = list(map(self._value, _cells(data, texts[self._text_at[self._time]])))
+            if written is not None:
+                words = [written.time(cast("str", word), plain=times.plain) for word in words]
+            time = times.column(words, clock, faults)
         columns = {
             name: numbers[self._number_at[at]] if at is not None else empty
             for name, at in self._fields.items()
         }
+        if written is not None:
+            columns = {name: written.known(column) for name, column in columns.items()}
         names = {at: name for name, at in self._fields.items()}
         for line, place, value in strange:
             if place == self._clock:
-                time[line] = times.one(value, clock, faults)
+                moment = value if written is None else written.time(cast("str", value), plain=True)
+                time[line] = times.one(moment, clock, faults)
             if place in names:
-                columns[names[place]][line], reason = to_float(value)
+                number = value if written is None else written.number(cast("str", value))
+                columns[names[place]][line], reason = to_float(number)
                 if reason:
                     faults[reason, names[place]] += 1
         builder.add_converted(columns, time, keys)

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from connectors.decode.dialect import Cells
 from connectors.decode.errors import Undecodable, shown
 from connectors.decode.keys import KeyTemplate, lookup_all
 from connectors.decode.times import Times, scaled_column
@@ -116,6 +117,7 @@ class RowBuilder:
         rows: Sequence[Sequence[str]],
         labels: Mapping[str, str],
         where: Callable[[int], str],
+        written: Cells | None = None,
     ) -> None:
         """Take a table of text, column by column.
 
@@ -132,6 +134,8 @@ class RowBuilder:
             What the source knows beside the record.
         where : callable
             Tells the place of the row with that index in `rows`.
+        written : Cells, optional
+            Reads numbers and times where they are not written as everywhere.
         """
         self._settle()
         places = {name: place for place, name in reversed(list(enumerate(header)))}
@@ -144,7 +148,7 @@ class RowBuilder:
             def cells(name: str) -> Sequence[object]:
                 return list(map(itemgetter(places[name]), rows)) if name in places else ()
 
-            self._add_block(len(rows), cells)
+            self._add_block(len(rows), cells, written)
 
     def add_columns(self, columns: Mapping[str, Floats], labels: Mapping[str, str], where: str) -> None:
         """Take arrays of the same length, at least one; for numbers that never were text."""
@@ -212,16 +216,22 @@ class RowBuilder:
         self._records = []
         self._add_block(len(records), lambda name: lookup_all(records, name))
 
-    def _add_block(self, rows: int, cells: Callable[[str], Sequence[object]]) -> None:
+    def _add_block(
+        self, rows: int, cells: Callable[[str], Sequence[object]], written: Cells | None = None
+    ) -> None:
         """Convert the wanted columns; `cells` gives the values of a field, or () where there is none."""
         empty = np.full(rows, NAN)
         columns = {}
         for name in self.layout.numbers:
             values = cells(name)
+            if written is not None:
+                values = list(map(written.number, cast("Sequence[str]", values)))
             columns[name] = to_column(values, name, self.faults) if values else empty
         for wave in self.layout.waves:
             columns |= self._computed(wave, rows, cells)
         values = cells(self.layout.time) if self.layout.time is not None else ()
+        if written is not None:
+            values = [written.time(cast("str", value), plain=self.times.plain) for value in values]
         time = self.times.column(values, self.layout.time or "", self.faults) if values else empty
         self._blocks.append(_Block(columns, time))
 

@@ -72,6 +72,7 @@ class Followed:
         self._digest = digest
         self._decoder: CsvLines | JsonLines | LogLines | None = None
         self._before = b""
+        self._passed = 0  # so many lines before the header or the first record
         self._wider = 0
         self._seen: tuple[int, int] | None = None
 
@@ -110,13 +111,17 @@ class Followed:
         """Begin behind the last complete line; the header of CSV is read all the same."""
         mark = self.mark
         most = self._options.max_line
-        start = os.pread(self.fd, most, 0)
-        if b"\n" in start:
-            first = start.partition(b"\n")[0].removeprefix(b"\xef\xbb\xbf")
-            mark.form = self._form(first)
-            if mark.form == "csv" and not self._options.columns:
-                mark.header = first.decode("utf-8", "replace")
-                mark.start = start.index(b"\n") + 1
+        for number, line in enumerate(os.pread(self.fd, most, 0).split(b"\n")[:-1], 1):
+            mark.start += len(line) + 1
+            first = line.removeprefix(b"\xef\xbb\xbf")
+            if not self._is_preface(first, number):
+                mark.form = self._form(first)
+                break
+        if mark.form == "csv" and not self._options.columns:
+            mark.header = first.decode("utf-8", "replace")
+        else:
+            mark.start = 0
+        mark.line, self._passed = self._options.skip + 1, self._options.skip
         size = os.fstat(self.fd).st_size
         tail = os.pread(self.fd, most, max(0, size - most))
         complete = tail.rfind(b"\n") + 1
@@ -197,7 +202,7 @@ class Followed:
         self.mark = Mark(
             old.path, old.dev, old.ino, status.st_mtime_ns, form=old.form, header=old.header, real=old.real
         )
-        self._decoder = None
+        self._decoder, self._passed = None, 0
         self.former.append(old)
 
     def _take(self, lines: list[bytes], builder: RowBuilder, room: int, final: bool) -> bool:
@@ -229,7 +234,8 @@ class Followed:
         if mark.offset == 0:
             lines = [without_bom(lines[0]), *lines[1:]]
         if self._decoder is None:
-            if not lines[0].strip():
+            if self._is_preface(lines[0], mark.line):
+                self._passed += 1
                 return 1
             self._decoder = self._start(lines[0])
         is_header = isinstance(self._decoder, CsvLines) and not self._decoder.header
@@ -247,11 +253,18 @@ class Followed:
         if mark.form == "jsonl":
             return JsonLines(mark.path, {}, self._options.max_line)
         # Behind a rotation the header may come again, or be another one, or not come at all.
-        if mark.line == 1 and names_a_field(first, self._layout):
+        if mark.line == 1 + self._passed and names_a_field(first, self._options, self._layout):
             mark.header = ""
         return csv_lines(
             self._options, self._layout, mark.path, {}, mark.header, multiline=False, drop_header=True
         )
+
+    def _is_preface(self, line: bytes, number: int) -> bool:
+        """Tell whether a line comes before all that can be header or record."""
+        if not line.strip() or self._form(b"") == "jsonl":
+            return not line.strip()
+        comment = self._options.comment.encode()
+        return number <= self._options.skip or (bool(comment) and line.startswith(comment))
 
     def _form(self, first: bytes) -> str:
         if self._options.format != "auto":

@@ -7,15 +7,17 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from connectors.decode.csv_lines import DELIMITERS, CsvLines
+from connectors.decode.csv_lines import CsvLines
+from connectors.decode.dialect import AUTO, DELIMITERS, WHITESPACE
 from connectors.decode.errors import Undecodable
 from connectors.decode.json_lines import JsonLines
 from connectors.decode.keys import KeyTemplate
 from connectors.decode.rows import RowBuilder
 from connectors.logs.options import LOG_FORMATS, LogOptions, check_installed
-from connectors.options import Options, Size
+from connectors.options import Size
+from connectors.sources.csv_options import CsvOptions
 from connectors.sources.lines import LineReader, Overlong
 from detector.contracts import Layout
 
@@ -47,23 +49,12 @@ FORMAT = (
 )
 
 
-class TextOptions(Options):
+class TextOptions(CsvOptions):
     """Options that every source of lines has."""
 
     format: Literal["auto", "csv", "jsonl"] | LogFormat = Field(default="auto", description=FORMAT)
-    delimiter: str = Field(default="auto", description="what separates cells of CSV: auto, or one character")
-    columns: tuple[str, ...] = Field(
-        default=(), description="names of the columns of CSV that has no header line"
-    )
     max_line: Size = Field(default=2**20, description="a longer line is rejected, as 1 MiB")
     log: LogOptions = Field(default_factory=LogOptions, description="how lines of a log become records")
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, value: str) -> str:
-        if value != "auto" and (len(value) != 1 or not value.isascii() or value in '"\r\n'):
-            raise ValueError("write auto, or one character, as ;")
-        return value
 
     @model_validator(mode="after")
     def _log(self) -> Self:
@@ -91,7 +82,15 @@ class TextOptions(Options):
 
 
 class Reading(Protocol):
-    """A file in the course of being read."""
+    """A file in the course of being read.
+
+    Attributes
+    ----------
+    broken : bool
+        Whether a part of it could not be read.
+    """
+
+    broken: bool
 
     def fill(self, builder: RowBuilder, limit: int) -> bool:
         """Add up to `limit` rows, rejected ones included; False when nothing more can come."""
@@ -118,10 +117,13 @@ def needed_fields(layout: Layout) -> set[str]:
     return names
 
 
-def names_a_field(line: bytes, layout: Layout) -> bool:
+def names_a_field(line: bytes, options: TextOptions, layout: Layout) -> bool:
     """Tell whether a line of CSV is a header: a cell of it is the name of a field that matters."""
     text = line.decode("utf-8", "replace")
-    cells = (cell.strip(' \r"') for mark in DELIMITERS for cell in text.split(mark))
+    marks = {AUTO: DELIMITERS, WHITESPACE: ()}.get(options.delimiter, (options.delimiter,))
+    cells = [cell.strip(f" \r{options.quote}") for mark in marks for cell in text.split(mark)]
+    if len(cells) == len(marks):  # whichever it is, it is not there
+        cells += text.split()
     return not needed_fields(layout).isdisjoint(cells)
 
 
@@ -133,7 +135,7 @@ def csv_lines(
         place,
         labels,
         sorted(needed_fields(layout)),
-        delimiter=options.delimiter,
+        dialect=options.dialect,
         columns=options.columns,
         header=header,
         max_record=options.max_line,
@@ -198,6 +200,7 @@ class TextReading:
         self._lines = LineReader(read, options.max_line, saved.get("offset", 0))
         self._decoder: _Decoder | None = None
         self._header = saved.get("header", "")
+        self.broken = False
 
     def state(self) -> dict[str, Any]:
         """Return where the next `fill` begins."""
@@ -225,6 +228,7 @@ class TextReading:
                 used = self._decode(lines, builder, few, final)
             except Undecodable as error:
                 builder.reject(error.reason, error.detail, f"{self._place}:{self._number}", lines[0])
+                self.broken = True
                 return False
             if used == 0 and len(lines) < few + extra:
                 return True
@@ -262,7 +266,7 @@ class TextReading:
             start = text.lstrip()[:1]
             if not start:
                 return None
-            self._form = "jsonl" if start in (b"{", b"[") else "csv"
+            self._form = "jsonl" if start in (b"{", b"[") and not self._options.skip else "csv"
         if self._form == "jsonl":
             return JsonLines(self._place, self._labels, self._options.max_line)
         return csv_lines(self._options, self._layout, self._place, self._labels, self._header)
@@ -279,5 +283,6 @@ class TextReading:
     def _ended(self, builder: RowBuilder) -> bool:
         if self._lines.problem is not None:
             problem = self._lines.problem
+            self.broken = True
             builder.reject(problem.reason, problem.detail, f"{self._place}:{self._number}", self._lines.rest)
         return self._lines.ended

@@ -73,6 +73,7 @@ class WavReading:
         self._start = begins(name, Times("auto", layout.timezone))
         self._row: int = saved.get("row", 0)
         self._form: Form | None = None
+        self.broken = False
 
     def state(self) -> dict[str, Any]:
         """Return where the next `fill` begins."""
@@ -91,6 +92,7 @@ class WavReading:
                 self._row += 1
         except Undecodable as error:
             builder.reject(error.reason, error.detail, f"{self._place}:{self._row}")
+            self.broken = True
             return False
         return True
 

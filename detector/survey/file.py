@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from connectors import sources
@@ -28,15 +28,18 @@ def survey(file: Path, kind: str, name: str = "") -> Draft:
     found = sniff_file(file)
     if found.format == "wav":
         raise KyoriError(f"{file}: a recording; write its configuration after examples/voice/voice.yaml")
+    if found.written.question:
+        raise KyoriError(f"{file}: {found.written.question} in a configuration of your own")
+    how = {"format": kind, **found.written.options}
     texts = [one for one in found.columns if one not in (*found.numbers, *found.labels, found.time)]
-    time = Moment(found.time) if found.time else _time(file, kind, texts)
-    key, models = _key(file, kind, [one for one in texts if one != time.field], found.numbers)
-    features, left_out = _features(file, kind, found, key)
+    time = Moment(found.time) if found.time else _time(file, how, texts)
+    key, models = _key(file, how, [one for one in texts if one != time.field], found.numbers)
+    features, left_out = _features(file, how, found, key)
     check_features(str(file), features, left_out)
     whose = f"one model for each; {models} among the records looked at"
     return Draft(
         name=name or name_of(file),
-        source=_source_lines(file, kind),
+        source=_source_lines(file, how),
         features=features,
         left_out=left_out,
         key=f"{{{key}}}" if key else "",
@@ -54,16 +57,18 @@ def name_of(file: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", file.name.split(".")[0]).strip("-") or "kyori"
 
 
-def _features(file: Path, kind: str, found: Sniffed, key: str) -> tuple[list[Column], dict[str, str]]:
+def _features(
+    file: Path, how: Mapping[str, str], found: Sniffed, key: str
+) -> tuple[list[Column], dict[str, str]]:
     left_out = dict.fromkeys(found.labels, "tells what is an anomaly: an answer, not a measurement")
-    batch = _read(file, kind, Layout(found.numbers, key=f"{{{key}}}" if key else ""))
+    batch = _read(file, how, Layout(found.numbers, key=f"{{{key}}}" if key else ""))
     if batch is None:
         return [], left_out
     features, others = features_of(batch.columns, batch.key, aside=[key])
     return features, left_out | others
 
 
-def _key(file: Path, kind: str, texts: Sequence[str], numbers: Sequence[str]) -> tuple[str, int]:
+def _key(file: Path, how: Mapping[str, str], texts: Sequence[str], numbers: Sequence[str]) -> tuple[str, int]:
     """Return the column that tells who sent a record, and how many senders there are.
 
     A column named like a sender comes first; any other must be text.
@@ -71,7 +76,7 @@ def _key(file: Path, kind: str, texts: Sequence[str], numbers: Sequence[str]) ->
     named = [name for name in (*texts, *numbers) if names_a_sender(name)]
     others = [name for name in texts if name not in named and not set(words_of(name)) & ANSWERS]
     for name in named + others:
-        keys = _texts(file, kind, name)
+        keys = _texts(file, how, name)
         senders = set(keys)
         whole = name in texts or all(sender.isdigit() for sender in senders)
         if whole and 2 <= len(senders) <= len(keys) / _ROWS_PER_KEY:
@@ -79,23 +84,23 @@ def _key(file: Path, kind: str, texts: Sequence[str], numbers: Sequence[str]) ->
     return "", 0
 
 
-def _time(file: Path, kind: str, texts: Sequence[str]) -> Moment:
-    found = find_time({name: _texts(file, kind, name) for name in texts})
+def _time(file: Path, how: Mapping[str, str], texts: Sequence[str]) -> Moment:
+    found = find_time({name: _texts(file, how, name) for name in texts})
     return found or Moment(note="no column holds a time")
 
 
-def _texts(file: Path, kind: str, column: str) -> list[str]:
+def _texts(file: Path, how: Mapping[str, str], column: str) -> list[str]:
     """Return the column's value in each of the first records."""
     if re.search(r"[{}!:\[\]]", column):
         return []  # no key template could name it
-    batch = _read(file, kind, Layout(numbers=(), key=f"{{{column}}}"))
+    batch = _read(file, how, Layout(numbers=(), key=f"{{{column}}}"))
     return [] if batch is None else list(batch.key)
 
 
-def _read(file: Path, kind: str, layout: Layout) -> Batch | None:
+def _read(file: Path, how: Mapping[str, str], layout: Layout) -> Batch | None:
     """Return the first records, as the daemon will read them; None where there is none."""
     source = sources.load("file")
-    options = source.Options(type="file", paths=[glob.escape(str(file.absolute()))], format=kind)
+    options = source.Options(type="file", paths=[glob.escape(str(file.absolute()))], **how)
     reader = source("init", options, layout)
     try:
         reader.open(b"")
@@ -107,9 +112,8 @@ def _read(file: Path, kind: str, layout: Layout) -> Batch | None:
         reader.close()
 
 
-def _source_lines(file: Path, kind: str) -> list[str]:
+def _source_lines(file: Path, how: Mapping[str, str]) -> list[str]:
     lines = ["type: file    # read once, from beginning to end; tail follows a file that grows"]
-    if kind != "auto":
-        lines.append(f"format: {kind}")
+    lines += [f"{name}: {quoted(value)}" for name, value in how.items() if value != "auto"]
     # A wildcard's character in the name stands for itself.
     return [*lines, f"paths: [{quoted(glob.escape(str(file.absolute())))}]"]

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from connectors.decode import DECODERS, DecodeOptions, Undecodable
-from connectors.decode.csv_lines import DELIMITERS
 from connectors.decode.json_records import parse
 from connectors.decode.times import Times
 from connectors.decode.values import to_float
+
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 def kind_of(payload: bytes) -> str:
@@ -30,7 +31,7 @@ def kind_of(payload: bytes) -> str:
 def delimiter_of(payload: bytes) -> str:
     """Return what separates the numbers of a line; "" where it is no such line."""
     line = payload.strip().partition(b"\n")[0].decode("utf-8", "replace")
-    for delimiter in sorted(DELIMITERS, key=line.count, reverse=True):
+    for delimiter in sorted(_DELIMITERS, key=line.count, reverse=True):
         cells = line.split(delimiter)
         if len(cells) > 1 and sum(not to_float(cell)[1] for cell in cells) * 2 >= len(cells):
             return delimiter

@@ -101,7 +101,9 @@ def test_from_with_places_and_output(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_from_jsonl(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text(
-        "".join(f'{{"ts": {1e9 + n}, "device": "d{n % 2}", "x": {n}, "y": {n / 7}}}\n' for n in range(100))
+        "".join(
+            f'{{"ts": {1e9 + n}, "device": "d{n % 2}", "x": {n % 5}, "y": {n / 7}}}\n' for n in range(100)
+        )
     )
     config = valid(invoke("--from", "jsonl", str(file)))
     assert config.pipelines["main"].key == "{device}"
@@ -117,6 +119,18 @@ def test_a_column_with_many_values_is_no_key(tmp_path: Path) -> None:
     assert [feature.name for feature in config.pipelines["main"].record.features] == ["x"]
 
 
+def test_a_decimal_comma_is_written_down_or_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    lines = [f"p{n % 2};{n}.{n % 10:03},5;{n},25\n" if n else "p0;0,5;1,5\n" for n in range(100)]
+    file.write_bytes(("Pumpe;Drehzahl;T °C\n" + "".join(lines)).encode("windows-1252"))
+    options = valid(invoke("--from", str(file))).sources["records"].options.model_dump()
+    wanted = {"decimal": ",", "thousands": ".", "encoding": "windows-1252"}
+    assert {name: options[name] for name in wanted} == wanted
+    file.write_text("a;b\n" + "".join(f"{n};1,{n:03}\n" for n in range(100)))
+    with pytest.raises(KyoriError, match=r"column b: 1,000 may be .* set decimal: ',' or thousands: ','"):
+        invoke("--from", str(file))
+
+
 def test_number_names_the_sender(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("machine_id,x\n" + "".join(f"{n % 3},{n % 7}.5\n" for n in range(100)))
@@ -125,7 +139,9 @@ def test_number_names_the_sender(tmp_path: Path) -> None:
 
 def test_odd_names_are_quoted(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
-    file.write_text('"a: b",no,"#x","0123",{y}\n' + "".join(f"{n},{n}.5,{n},{n},{n}\n" for n in range(30)))
+    file.write_text(
+        '"a: b",no,"#x","0123",{y}\n' + "".join(f"{n % 7},{n}.5,{n % 5},{n % 3},{n % 4}\n" for n in range(30))
+    )
     config = valid(invoke("--from", str(file)))
     assert [feature.name for feature in config.pipelines["main"].record.features] == [
         "a: b",
@@ -141,6 +157,12 @@ def test_odd_names_are_quoted(tmp_path: Path) -> None:
         (("--from", "csv"), "--from csv needs a FILE"),
         (("x.csv",), "what is 'x.csv' for?"),
         (("--from", "xls", "x"), "not 'xls'"),
+        (("--from", "mqtt"), "--from mqtt needs a URL"),
+        (("--from", "mqtt", "mqtt://localhost"), "--from mqtt needs --topic"),
+        (("--from", "csv", "a.csv", "--topic", "a/+"), "--topic belongs to --from mqtt URL"),
+        (("--home-assistant",), "--home-assistant belongs to --from mqtt URL"),
+        (("--from", "mqtt", "mqtt://x", "--topic", "a", "--for", "soon"), "not a duration"),
+        (("--name", "a b"), "a name has letters, digits, _ and - only"),
     ],
 )
 def test_usage(
@@ -158,3 +180,58 @@ def test_unusable_files(tmp_path: Path) -> None:
     (tmp_path / "words.csv").write_text("a,b\nx,y\nz,w\n")
     with pytest.raises(KyoriError, match="no numeric column"):
         invoke("--from", str(tmp_path / "words.csv"))
+
+
+def write_table(path: Path, columns: dict[str, object]) -> None:
+    """Write 120 rows; a column is a function of the row's number."""
+    rows = [",".join(str(one(n)) for one in columns.values()) for n in range(120)]  # type: ignore[operator]
+    path.write_text("\n".join([",".join(columns), *rows]) + "\n")
+
+
+def test_what_a_column_holds_decides(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    write_table(
+        file,
+        {
+            "Zeit": lambda n: f"30.11.2026 {8 + n // 60:02}:{n % 60:02}",
+            "pump": lambda n: f"p{n % 2}",
+            "temp_c": lambda n: 30 + n % 7,
+            "serial": lambda _: 4711,
+            "floor": lambda n: n % 2,
+            "record": lambda n: n + 17,
+            "energy_kwh": lambda n: n // 3 + 0.5 * (n % 3 == 2),
+            "pieces": lambda n: 1000 + 3 * n + n % 2,
+            "rare": lambda n: n % 11 if n % 10 == 0 else "",
+        },
+    )
+    text = invoke("--from", str(file))
+    record = valid(text).pipelines["main"].record
+    assert {one.name: (one.unit, one.difference) for one in record.features} == {
+        "temp_c": ("°C", False),
+        "energy_kwh": ("kWh", True),
+        "pieces": ("", True),
+    }
+    assert record.time is not None and (record.time.field, record.time.format) == ("Zeit", "%d.%m.%Y %H:%M")
+    for said in (
+        '- {name: temp_c, unit: "°C"}    # seen 30 to 36',
+        "# - serial    # always 4711",
+        "# - floor    # always the same for each key",
+        "# - record    # counts the records",
+        "# - rare    # only in 10 % of the records",
+    ):
+        assert said in text
+
+
+def test_a_day_that_may_be_a_month_is_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    write_table(file, {"date": lambda n: f"03/04/2026 08:{n % 60:02}", "x": lambda n: n % 7})
+    text = invoke("--from", str(file))
+    assert valid(text).pipelines["main"].record.time is None
+    assert "# date holds times; give their format: %d/%m/%Y %H:%M or %m/%d/%Y %H:%M" in text
+
+
+def test_nothing_that_varies_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    write_table(file, {"serial": lambda _: 3, "seq": lambda n: n})
+    with pytest.raises(KyoriError, match="no numeric column was found that may vary: serial always 3; seq"):
+        invoke("--from", str(file))
