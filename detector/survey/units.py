@@ -88,7 +88,7 @@ def unit_of(name: str) -> str:
     if bracketed is not None:
         told = bracketed[1].strip()
         return {"C": "°C", "F": "°F"}.get(told, told)
-    words = words_of(name.rpartition(".")[2])
+    words = words_of(name)
     if len(words) >= 3 and words[-1] in _RATES and words[-2] in _AMOUNTS:
         return f"{_AMOUNTS[words[-2]]}/{_RATES[words[-1]]}"
     if len(words) < 2:

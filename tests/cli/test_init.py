@@ -10,7 +10,7 @@ from detector.cli import app
 from detector.config.load import load_text
 from detector.config.models import Config
 from detector.errors import KyoriError
-from detector.registry import DISTANCES, sink_options, source_options
+from detector.registry import DISTANCES, command_options, sink_options, source_options
 
 
 def invoke(*arguments: str) -> str:
@@ -22,7 +22,8 @@ def invoke(*arguments: str) -> str:
 
 
 def valid(text: str, base: Path | None = None) -> Config:
-    return load_text(text, "config.yaml", source_options(), sink_options(), DISTANCES, base=base, environ={})
+    known = (source_options(), sink_options(), DISTANCES)
+    return load_text(text, "config.yaml", *known, base=base, environ={}, commands=command_options())
 
 
 def write_pumps(path: Path, rows: int = 200) -> Path:
