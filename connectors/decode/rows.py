@@ -17,7 +17,9 @@ from detector.contracts import Batch, Floats, Layout, Rejected
 _RAW = 1024
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
+    """Rows as a batch is to have them."""
+
     columns: dict[str, Floats]
     time: Floats
 
@@ -58,7 +60,7 @@ class RowBuilder:
         self._restart()
 
     def _restart(self) -> None:
-        self._blocks: list[_Block] = []
+        self._blocks: list[Block] = []
         self._records: list[Mapping[str, object]] = []
         self._keys: list[str] = []
         self._rejected: list[Rejected] = []
@@ -78,20 +80,21 @@ class RowBuilder:
         An `Undecodable` is rejected with its own reason, what else is no mapping as ``not_an_object``,
         a record without its key as ``no_key``; `raw` is what it was decoded from.
         """
-        if isinstance(record, Undecodable):
-            self.reject(record.reason, record.detail, where, raw)
-            return
-        if not isinstance(record, Mapping):
-            detail = f"a record must be an object, not {type(record).__name__}"
-            self.reject("not_an_object", detail, where, raw)
-            return
         try:
-            key = self.template.fill(labels, record)
+            one, key = self._keyed(record, labels)
         except Undecodable as error:
             self.reject(error.reason, error.detail, where, raw)
             return
         self._keys.append(key)
-        self._records.append(record)
+        self._records.append(one)
+
+    def _keyed(self, record: object, labels: Mapping[str, str]) -> tuple[Mapping[str, object], str]:
+        """Return the record and its key; raises `Undecodable` where it is none, or has none."""
+        if isinstance(record, Undecodable):
+            raise record
+        if not isinstance(record, Mapping):
+            raise Undecodable("not_an_object", f"a record must be an object, not {type(record).__name__}")
+        return record, self.template.fill(labels, record)
 
     def add_many(self, records: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> None:
         """Take several records at once; only where `has_key` says that labels make the key."""
@@ -162,13 +165,13 @@ class RowBuilder:
             time = scaled_column(columns[clock], clock, self.faults)
         else:
             time = empty
-        self._blocks.append(_Block(numbers, time))
+        self._blocks.append(Block(numbers, time))
 
     def add_converted(self, columns: dict[str, Floats], time: Floats, keys: Sequence[str]) -> None:
         """Take whole columns as the batch is to have them; what had to become NaN is in `faults` already."""
         self._settle()
         self._keys.extend(keys)
-        self._blocks.append(_Block(columns, time))
+        self._blocks.append(Block(columns, time))
 
     def reject(self, reason: str, detail: str, where: str, raw: bytes = b"") -> None:
         """Note a record that cannot be used, after the rows taken so far."""
@@ -213,7 +216,7 @@ class RowBuilder:
             columns[name] = to_column(values, name, self.faults) if values else empty
         values = cells(self.layout.time) if self.layout.time is not None else ()
         time = self.times.column(values, self.layout.time or "", self.faults) if values else empty
-        self._blocks.append(_Block(columns, time))
+        self._blocks.append(Block(columns, time))
 
     def has_key(self, labels: Mapping[str, str]) -> bool:
         """Tell whether the key can be made of labels alone, the same for all records."""

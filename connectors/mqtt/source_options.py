@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -9,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from connectors.mqtt.options import Connection
 from connectors.mqtt.topics import TopicFilter, find_overlap
 from connectors.options import Duration, Size
+
+_PLACE = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
 
 
 class MqttSourceOptions(Connection):
@@ -26,6 +29,11 @@ class MqttSourceOptions(Connection):
     )
     payload: Literal["json", "csv", "number"] = Field(
         default="json", description="json: an object, or an array of them; number: one, as the field value"
+    )
+    field: str = Field(
+        default="value",
+        min_length=1,
+        description="what to call the field value; as {sensor}, where topics have +sensor",
     )
     columns: tuple[str, ...] = Field(default=(), description="names of a csv payload's cells")
     delimiter: str = Field(
@@ -77,6 +85,23 @@ class MqttSourceOptions(Connection):
         if (self.payload == "csv") != bool(self.columns):
             raise ValueError("columns: give the names of the cells with payload: csv, and only with it")
         return self
+
+    @model_validator(mode="after")
+    def _can_name_the_field(self) -> MqttSourceOptions:
+        if set(re.sub(_PLACE, "", self.field)) & set("{}"):
+            raise ValueError("field: only labels may stand in braces, as {sensor}")
+        for text in self.topics:
+            lacking = [name for name in re.findall(_PLACE, self.field) if name not in TopicFilter(text).names]
+            if lacking:
+                raise ValueError(
+                    f"field: {text!r} has no label {lacking[0]}; write +{lacking[0]} for a level of it"
+                )
+        return self
+
+    @property
+    def shared(self) -> bool:
+        """Whether the broker deals the messages out to several readers."""
+        return any(TopicFilter(text).shared for text in self.topics)
 
     @property
     def persistent(self) -> bool:

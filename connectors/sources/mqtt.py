@@ -13,6 +13,7 @@ them are acknowledged.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -22,8 +23,10 @@ import structlog
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.reasoncodes import ReasonCode
 
-from connectors.decode import DECODERS, DecodeOptions, RowBuilder, Undecodable
+from connectors.decode import RowBuilder
+from connectors.decode.join import Joiner, reject_waiting
 from connectors.mqtt.client import LinkError
+from connectors.mqtt.decoding import LONGEST_TOPIC, Decoding
 from connectors.mqtt.inbox import Inbox, Message, Token, digest
 from connectors.mqtt.link import Link
 from connectors.mqtt.source_options import MqttSourceOptions
@@ -34,9 +37,6 @@ from detector.errors import SourceError
 log = structlog.get_logger()
 
 _KEPT_OF_TOO_LONG = 1024
-_LONGEST_TOPIC = 1000
-"""Characters; MQTT allows 65,535 bytes, of which thousands of messages would fill the memory."""
-_LABELS_CACHED = 10_000
 _LARGEST_PACKET = 2**28
 _REFUSED_BY_BROKER = 64
 """Payloads so many times larger than `max_payload` are not even sent to us (MQTT 5); smaller ones that
@@ -58,6 +58,7 @@ class MqttSource:
 
     Options = MqttSourceOptions
     finite = False
+    joins = True
 
     def __init__(
         self, name: str, options: MqttSourceOptions, layout: Layout, clock: Callable[[], float] = time.time
@@ -65,12 +66,10 @@ class MqttSource:
         self.name = name
         self.options = options
         self._clock = clock
-        self._builder = RowBuilder(layout)
-        self._decode = DECODERS[options.payload]
-        self._decode_options = DecodeOptions(options.columns, options.delimiter, options.max_payload)
-        self._filters = [TopicFilter(text) for text in options.topics]
-        self._wire = dict(zip([one.wire for one in self._filters], options.topics.values(), strict=True))
-        self._labels: dict[str, dict[str, str] | None] = {}
+        self._joiner = Joiner(layout) if layout.join else None
+        self._builder = RowBuilder(layout) if self._joiner is None else self._joiner
+        self._decoding = Decoding(options, self._builder)
+        self._wire = {TopicFilter(text).wire: qos for text, qos in options.topics.items()}
         self._identity = "{}@{}:{}".format(options.client_id, *options.address)
         self._inbox = Inbox(options.max_inflight)
         self.counts: Counter[str] = self._inbox.counts
@@ -110,11 +109,13 @@ class MqttSource:
         """Return what has come, waiting up to `timeout_s` for the first message."""
         if self._link is not None and self._inbox.starved():
             self._link.reconnect()
-        something = self._inbox.wait(timeout_s, lambda: self._problem() is not None or bool(self._gaps))
+        patience = min(timeout_s, self._patience())
+        something = self._inbox.wait(patience, lambda: self._problem() is not None or bool(self._gaps))
         problem = self._problem()
         if problem is not None:
             raise SourceError(f"source {self.name}: {problem}")
-        return self._drain(max_rows) if something or self._gaps else None
+        late = self._inbox.idle and self._patience() == 0.0
+        return self._drain(max_rows) if something or late or self._gaps else None
 
     def ack(self, token: object) -> None:
         """Acknowledge a committed batch; of an earlier connection: do nothing, count ``stale_acks``."""
@@ -142,8 +143,26 @@ class MqttSource:
     def _problem(self) -> str | None:
         return self._failure or (self._link.failure if self._link is not None else "it is not open")
 
+    def _patience(self) -> float:
+        """Return for how many seconds nothing has to be told of records that wait for their parts.
+
+        Parts are not late while there is no connection: the broker keeps them.
+        """
+        if self._builder.rejected:  # what waited in an earlier run
+            return 0.0
+        if self._joiner is None:
+            return math.inf
+        now = self._clock()
+        if not self.connected:
+            self._joiner.hold(now)
+        return self._joiner.patience(now)
+
     def _drain(self, max_rows: int) -> Batch:
         arrival = self._clock()
+        if self._joiner is not None:
+            self._joiner.now = arrival
+            if self._gaps:
+                self._joiner.close_all()
         mids: list[int] = []
         epoch, taken, skipped = None, 0, 0
         while max(taken, len(self._builder)) < max_rows:
@@ -157,56 +176,39 @@ class MqttSource:
             if message.repeated:
                 skipped += 1
             elif not message.ignored:
-                self._add(message)
+                self._decoding.add(message)
+        if self._joiner is not None and self._inbox.idle:
+            self._joiner.expire(arrival, max_rows)
         self._last_arrival = arrival
         gaps = [self._gaps.popleft() for _ in range(len(self._gaps))]
-        position = self._inbox.position(at=arrival, id=self._identity, topics=[*self._wire, *self._outdated])
+        position = self._position(arrival)
         token = Token(epoch or 0, tuple(mids))
         batch = self._builder.batch(arrival=arrival, position=position, token=token, skipped=skipped)
         return replace(batch, gaps=gaps)
 
-    def _add(self, message: Message) -> None:
-        if message.topic is None:
-            self._builder.reject("bad_topic", "the topic is not UTF-8", "topic ?", message.payload)
-            return
-        where = f"topic {message.topic}"
-        if len(message.topic) > _LONGEST_TOPIC:
-            detail = f"the topic has more than {_LONGEST_TOPIC} characters"
-            self._builder.reject("bad_topic", detail, where, message.payload)
-            return
-        if message.size > self.options.max_payload:
-            detail = f"{message.size} bytes; max_payload is {self.options.max_payload}"
-            self._builder.reject("too_long", detail, where, message.payload)
-            return
-        labels = self._labels_of(message.topic)
-        if labels is None:
-            self._builder.reject("unknown_topic", "no topic filter matches", where, message.payload)
-            return
-        try:
-            records = self._decode(message.payload, self._decode_options)
-            self._builder.add_all(records, labels, where, message.payload)
-        except Undecodable as error:
-            self._builder.reject(error.reason, error.detail, where, message.payload)
-        except Exception as error:  # a fault of ours: it shall cost this message, not the stream
-            self._builder.reject("decoder_failed", f"{type(error).__name__}: {error}", where, message.payload)
-
-    def _labels_of(self, topic: str) -> dict[str, str] | None:
-        if topic not in self._labels:
-            if len(self._labels) >= _LABELS_CACHED:
-                self._labels.clear()
-            found = (one.match(topic) for one in self._filters)
-            self._labels[topic] = next((labels for labels in found if labels is not None), None)
-        return self._labels[topic]
+    def _position(self, arrival: float) -> bytes:
+        about: dict[str, object] = {
+            "at": arrival,
+            "id": self._identity,
+            "topics": [*self._wire, *self._outdated],
+        }
+        if self._joiner is not None:
+            about["join"] = self._joiner.waiting()
+        return self._inbox.position(**about)
 
     def _restore(self, resume: bytes) -> None:
         try:
             saved = json.loads(resume)
+            if "join" in saved and self._joiner is not None:
+                self._joiner.restore(saved["join"], self._clock())
+            elif "join" in saved:
+                reject_waiting(self._builder, saved["join"])
             if saved["id"] != self._identity:
                 return  # another client_id or broker: its packet ids mean nothing here
             self._inbox.restore(saved["ring"])
             self._last_arrival = float(saved["at"])
             self._outdated = [text for text in saved["topics"] if text not in self._wire]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SourceError(f"source {self.name}: its saved position is not one of this source") from error
         self._had_session = True
 
@@ -261,7 +263,7 @@ class MqttSource:
                     mid=message.mid,
                     qos=message.qos,
                     dup=message.dup,
-                    topic=topic[: _LONGEST_TOPIC + 1] if topic is not None else None,
+                    topic=topic[: LONGEST_TOPIC + 1] if topic is not None else None,
                     payload=payload
                     if len(payload) <= self.options.max_payload
                     else payload[:_KEPT_OF_TOO_LONG],

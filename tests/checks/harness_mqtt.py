@@ -6,6 +6,7 @@ import atexit
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -16,7 +17,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from connectors.sources import load
-from detector.contracts import Source
+from detector.contracts import Join, Layout, Source
 from tests.brokers import HINT, MOSQUITTO, Broker, wait_until
 from tests.checks.sources import LAYOUT, Harness, Item, Make, as_json
 
@@ -49,7 +50,9 @@ def _publish(port: int, topic: str, payloads: Sequence[bytes]) -> None:
 
 
 @contextmanager
-def _medium(_directory: Path, records: Sequence[Item], protocol: object) -> Iterator[Make]:
+def _medium(
+    _directory: Path, records: Sequence[Item], protocol: object, layout: Layout = LAYOUT
+) -> Iterator[Make]:
     if MOSQUITTO is None:
         pytest.skip(HINT)
     name = next_name()
@@ -58,7 +61,7 @@ def _medium(_directory: Path, records: Sequence[Item], protocol: object) -> Iter
 
     def make() -> Source:
         options = cls.Options(url=url, client_id=name, protocol=protocol, topics={name: 1})
-        source: Source = cls("s", options, LAYOUT)
+        source: Source = cls("s", options, layout)
         return source
 
     subscriber: Any = make()
@@ -81,6 +84,13 @@ def _v311(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
         yield make
 
 
+@contextmanager
+def _joined(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
+    """Each record is a part that no other is near enough to: joining leaves them as they are."""
+    with _medium(directory, records, 5, replace(LAYOUT, join=Join(0.01, "each"))) as make:
+        yield make
+
+
 def _no_certificate(directory: Path) -> Source:
     cls: Any = load("mqtt")
     options = cls.Options(
@@ -93,4 +103,5 @@ def _no_certificate(directory: Path) -> Source:
 HARNESSES = {
     "mqtt-5": Harness("mqtt", _v5, _no_certificate),
     "mqtt-3.1.1": Harness("mqtt", _v311),
+    "mqtt-joined": Harness("mqtt", _joined),
 }

@@ -80,7 +80,7 @@ def received(batch: Batch) -> int:
 
 
 def values(batches: list[Batch]) -> list[float]:
-    return [float(value) for batch in batches for value in batch.columns["value"]]
+    return [float(value) for batch in batches for column in batch.columns.values() for value in column]
 
 
 def skipped(batches: list[Batch]) -> int:
