@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from connectors.decode import DECODERS, DecodeOptions, RowBuilder, Undecodable
+from connectors.decode.sparkplug import Sparkplug, tells_all
 from connectors.mqtt.inbox import Message
 from connectors.mqtt.source_options import MqttSourceOptions
 from connectors.mqtt.topics import TopicFilter
@@ -24,17 +26,27 @@ class Decoding:
         What topics and payloads look like.
     builder : RowBuilder
         Takes the records.
+    counts : Counter
+        Of the source.
+
+    Attributes
+    ----------
+    sparkplug : Sparkplug or None
+        What reads payloads of Sparkplug B.
     """
 
-    def __init__(self, options: MqttSourceOptions, builder: RowBuilder) -> None:
+    def __init__(self, options: MqttSourceOptions, builder: RowBuilder, counts: Counter[str]) -> None:
         self._options, self._builder = options, builder
-        self._decode = DECODERS[options.payload]
+        self.sparkplug = None
+        if options.payload == "sparkplug_b":
+            wanted = builder.layout.numbers
+            self.sparkplug = Sparkplug(wanted, numbered=tells_all(options.topics), counts=counts)
         self._decode_options = DecodeOptions(options.columns, options.delimiter, options.max_payload)
         self._filters = [TopicFilter(text) for text in options.topics]
         self._labels: dict[str, dict[str, str] | None] = {}
 
-    def add(self, message: Message) -> None:
-        """Hand the records of a message to the builder."""
+    def add(self, message: Message, now: float) -> None:
+        """Hand the records of a message that came at that time to the builder."""
         reject, payload = self._builder.reject, message.payload
         if message.topic is None:
             reject("bad_topic", "the topic is not UTF-8", "topic ?", payload)
@@ -52,8 +64,12 @@ class Decoding:
             reject("unknown_topic", "no topic filter matches", where, payload)
             return
         try:
-            records = self._decode(payload, self._decode_options)
-            self._builder.add_all(self._named(records, labels), labels, where, payload)
+            if self.sparkplug is not None:
+                told, records = self.sparkplug.read(message.topic, payload, now)
+                self._builder.add_all(records, told | labels, where, payload)
+            else:
+                decoded = DECODERS[self._options.payload](payload, self._decode_options)
+                self._builder.add_all(self._named(decoded, labels), labels, where, payload)
         except Undecodable as error:
             reject(error.reason, error.detail, where, payload)
         except Exception as error:  # a fault of ours: it shall cost this message, not the stream

@@ -192,6 +192,11 @@ class Link:
         info = self._client.publish(topic, payload, qos=1, properties=_OF_JSON if self._v5 else None)
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
+    def send(self, topic: str, payload: bytes) -> None:
+        """Hand over a message for which nobody waits, of QoS 0."""
+        if self._client is not None and self.connected:
+            self._client.publish(topic, payload)
+
     def reconnect(self) -> None:
         """Break the connection, so that paho's thread makes a new one, without a growing pause."""
         self._renewing = True

@@ -25,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from connectors.decode import RowBuilder
 from connectors.decode.join import Joiner, reject_waiting
+from connectors.decode.sparkplug_payload import rebirth
 from connectors.mqtt.client import LinkError
 from connectors.mqtt.decoding import LONGEST_TOPIC, Decoding
 from connectors.mqtt.inbox import Inbox, Message, Token, digest
@@ -53,7 +54,7 @@ class MqttSource:
     ----------
     counts : Counter
         ``gaps`` (the broker lost our session, and with it perhaps messages) and ``retained_ignored``; with
-        those of the inbox: ``stale_acks``, ``shed`` and ``qos0_dropped``.
+        those of the inbox: ``stale_acks``, ``shed`` and ``qos0_dropped``; and ``sparkplug_ignored``.
     """
 
     Options = MqttSourceOptions
@@ -68,11 +69,12 @@ class MqttSource:
         self._clock = clock
         self._joiner = Joiner(layout) if layout.join else None
         self._builder = RowBuilder(layout) if self._joiner is None else self._joiner
-        self._decoding = Decoding(options, self._builder)
         self._wire = {TopicFilter(text).wire: qos for text, qos in options.topics.items()}
         self._identity = "{}@{}:{}".format(options.client_id, *options.address)
         self._inbox = Inbox(options.max_inflight)
         self.counts: Counter[str] = self._inbox.counts
+        self._decoding = Decoding(options, self._builder, self.counts)
+        self._sparkplug = self._decoding.sparkplug
         self._link: Link | None = None
         self._failure: str | None = None
         self._had_session = self._subscribed = False
@@ -176,7 +178,8 @@ class MqttSource:
             if message.repeated:
                 skipped += 1
             elif not message.ignored:
-                self._decoding.add(message)
+                self._decoding.add(message, arrival)
+        self._look_after_edges()
         if self._joiner is not None and self._inbox.idle:
             self._joiner.expire(arrival, max_rows)
         self._last_arrival = arrival
@@ -186,6 +189,17 @@ class MqttSource:
         batch = self._builder.batch(arrival=arrival, position=position, token=token, skipped=skipped)
         return replace(batch, gaps=gaps)
 
+    def _look_after_edges(self) -> None:
+        """Tell what Sparkplug's edge nodes sent and we did not get, and ask for what we need to read them."""
+        gaps, asks = self._sparkplug.taken() if self._sparkplug is not None else ((), ())
+        for since, until, reason in gaps:
+            self._log.warning("sparkplug_gap", reason=reason, since=since, until=until)
+            self._gaps.append(Gap(self.name, since, until, reason))
+        if self.options.request_rebirth and self._link is not None:
+            for topic in asks:
+                self._log.info("sparkplug_rebirth_requested", topic=topic)
+                self._link.send(topic, rebirth())
+
     def _position(self, arrival: float) -> bytes:
         about: dict[str, object] = {
             "at": arrival,
@@ -194,6 +208,8 @@ class MqttSource:
         }
         if self._joiner is not None:
             about["join"] = self._joiner.waiting()
+        if self._sparkplug is not None:
+            about["sparkplug"] = self._sparkplug.state()
         return self._inbox.position(**about)
 
     def _restore(self, resume: bytes) -> None:
@@ -205,6 +221,8 @@ class MqttSource:
                 reject_waiting(self._builder, saved["join"])
             if saved["id"] != self._identity:
                 return  # another client_id or broker: its packet ids mean nothing here
+            if self._sparkplug is not None and "sparkplug" in saved:
+                self._sparkplug.restore(saved["sparkplug"])
             self._inbox.restore(saved["ring"])
             self._last_arrival = float(saved["at"])
             self._outdated = [text for text in saved["topics"] if text not in self._wire]
@@ -279,6 +297,6 @@ class MqttSource:
             self._inbox.wake()
 
     def _note_retained(self, topic: str | None) -> None:
-        self.counts["retained_ignored"] += 1
-        if self.counts["retained_ignored"] == 1:
+        if not self.counts["retained_ignored"]:
             self._log.info("mqtt_retained_ignored", topic=topic, remedy="allow_retained: true to use them")
+        self.counts["retained_ignored"] += 1

@@ -32,7 +32,7 @@ class Subscriber:
     def payloads(self) -> list[str]:
         return [message.payload.decode() for message in self.messages]
 
-    def publish(self, topic: str, payload: str) -> None:
+    def publish(self, topic: str, payload: str | bytes) -> None:
         self._client.publish(topic, payload, qos=1).wait_for_publish(10)
 
     def close(self) -> None:
