@@ -148,14 +148,14 @@ class MqttSource:
     def _patience(self) -> float:
         """Return for how many seconds nothing has to be told of records that wait for their parts.
 
-        Parts are not late while there is no connection: the broker keeps them.
+        Parts are not late while there is no connection, if the broker keeps them.
         """
-        if self._builder.rejected:  # what waited in an earlier run
+        if len(self._builder) or self._builder.rejected:  # what waited in an earlier run
             return 0.0
         if self._joiner is None:
             return math.inf
         now = self._clock()
-        if not self.connected:
+        if self.options.persistent and not self.connected:
             self._joiner.hold(now)
         return self._joiner.patience(now)
 
@@ -217,6 +217,8 @@ class MqttSource:
             saved = json.loads(resume)
             if "join" in saved and self._joiner is not None:
                 self._joiner.restore(saved["join"], self._clock())
+                if not self.options.persistent:
+                    self._joiner.close_all()  # its other parts were lost while we were away
             elif "join" in saved:
                 reject_waiting(self._builder, saved["join"])
             if saved["id"] != self._identity:

@@ -14,15 +14,13 @@ from tests.connectors.mqtt_help import connected, source
 
 __all__ = ["broker"]
 
-TOPICS = {"home/+room/+sensor": 1}
+TOPIC = "home/+room/+sensor"
 
 
-def joined(
-    where: Broker, resume: bytes = b"", *, within: float = 60.0, when: str = "all_or_timeout"
-) -> MqttSource:
-    layout = Layout(("warm", "humid"), key="{room}", join=Join(within, when))
-    more: dict[str, Any] = {"topics": TOPICS, "payload": "number", "field": "{sensor}", "layout": layout}
-    return connected(where, resume, **more)
+def joined(where: Broker, resume: bytes = b"", *, within: float = 60.0, qos: int = 1) -> MqttSource:
+    layout = Layout(("warm", "humid"), key="{room}", join=Join(within, "all_or_timeout"))
+    more: dict[str, Any] = {"payload": "number", "field": "{sensor}", "layout": layout, "allow_loss": True}
+    return connected(where, resume, topics={TOPIC: qos}, **more)
 
 
 def rows(batches: list[Batch]) -> list[tuple[str, float, float]]:
@@ -122,6 +120,19 @@ def test_a_lost_session_ends_what_waits(broker: Broker) -> None:
     (last,) = read_on(second, 1)
     assert len(last.gaps) == 1
     ((_, *values),) = rows([last])
+    np.testing.assert_array_equal(values, [21, np.nan])
+    second.close()
+
+
+@needs_mosquitto
+def test_without_a_session_nothing_waits_over_a_restart(broker: Broker) -> None:
+    first = joined(broker, qos=0)
+    broker.publish("home/attic/warm", "21", qos=0)
+    batch = first.read(10, 10.0)
+    assert batch is not None and len(batch) == 0
+    first.close()
+    second = joined(broker, batch.position, qos=0)
+    ((_, *values),) = rows(read_on(second, 1, 5.0))
     np.testing.assert_array_equal(values, [21, np.nan])
     second.close()
 
