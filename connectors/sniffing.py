@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
-import gzip
 import zipfile
-import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from numpy.lib import format as npy
 
+from connectors.decode.errors import Undecodable
+from connectors.decode.riff import Stream, header
 from connectors.decode.sniff import Sniffed, sniff
+from connectors.sources.packed import MAGIC, UnpackedBytes, packed_with
+from connectors.sources.table import TABLES, sniff_table
 from detector.errors import SourceError
 
 _ENOUGH = 1 << 20
 
 
 def sniff_file(path: Path) -> Sniffed:
-    """Return what the beginning of a file tells of its columns: CSV or JSON Lines, also gzipped, or .npz.
+    """Return what the beginning of a file tells of its columns: whatever the source ``file`` reads.
 
     Raises
     ------
     SourceError
         The file cannot be read.
     """
+    ending = path.suffix.lower()
     try:
-        if path.suffix.lower() == ".npz":
+        if ending == ".npz":
             return _npz(path)
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        if form := TABLES.get(ending):
+            return sniff_table(path, form)
+        with path.open("rb") as file:
+            packed = packed_with(file.read(MAGIC), ending)
+            file.seek(0)
+            read = UnpackedBytes(file, 2 * _ENOUGH, packed).read if packed else file.read
+            if (path.with_suffix("") if packed else path).suffix.lower() == ".wav":
+                return _wav(path, Stream(lambda size: _read(read, size)))
             head = b""
-            while len(head) < _ENOUGH and (part := _read(file, _ENOUGH - len(head))):
+            while len(head) < _ENOUGH and (part := _read(read, _ENOUGH - len(head))):
                 head += part
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from None
     return sniff(head, None)
 
 
-def _read(file: object, size: int) -> bytes:
+def _read(read: Callable[[int], bytes], size: int) -> bytes:
     """Read on; the end of a damaged archive is an end, too: the source will tell of it."""
     try:
-        part: bytes = file.read1(size) if hasattr(file, "read1") else file.read(size)  # type: ignore[attr-defined]
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return read(size)
+    except Undecodable:
         return b""
-    return part
+
+
+def _wav(path: Path, stream: Stream) -> Sniffed:
+    try:
+        form = header(stream)
+    except Undecodable as error:
+        raise SourceError(f"{path}: {error.detail}") from None
+    waves = (f"wave{i + 1}" if i else "wave" for i in range(form.channels))
+    return Sniffed(format="wav", numbers=(), time="time", labels=(), columns=(*waves, "time"))
 
 
 def _npz(path: Path) -> Sniffed:

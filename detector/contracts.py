@@ -21,6 +21,9 @@ Objects = NDArray[np.object_]
 LARGEST = 1e150
 """A number beyond this is taken for a fault of its sender: its square must still be finite."""
 
+MOST_SAMPLES = 2**20
+"""A waveform of more samples is not taken in: all of it must lie in memory."""
+
 NOTABLE = 0.1
 """A feature whose share of the distance is smaller than this, up or down, is not what it is about."""
 
@@ -43,6 +46,60 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistic:
+    """One number that is computed of a waveform.
+
+    Attributes
+    ----------
+    column : str
+        The column of the batch that it becomes.
+    kind : str
+        Which: a key of `connectors.decode.waveform.STATISTICS`.
+    numbers : tuple of float
+        What is in its brackets: the ends of a band in Hz, an order of the shaft's speed.
+    """
+
+    column: str
+    kind: str
+    numbers: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A field that holds samples, and what is computed of them while the record is decoded.
+
+    Attributes
+    ----------
+    field : str
+        Where the samples are.
+    rate : float
+        Samples a second.
+    statistics : tuple of Statistic
+        What is computed.
+    encoding : str
+        ``array`` of numbers; ``int16`` or ``float32``, little-endian, as base64.
+    scale : float
+        A sample times this is in the unit of the signal.
+    rpm : float or str or None
+        The shaft's speed, or the field of the record that has it.
+    resonance : (float, float) or None
+        The band, in Hz, of which the envelope is taken.
+    window, hop : float
+        Seconds of a recording that are one record, and from one record's start to the next one's.
+    """
+
+    field: str
+    rate: float
+    statistics: tuple[Statistic, ...]
+    encoding: str = "array"
+    scale: float = 1.0
+    rpm: float | str | None = None
+    resonance: tuple[float, float] | None = None
+    window: float = 1.0
+    hop: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """What the pipeline wants out of each record; decoders build exactly these columns.
 
@@ -62,6 +119,8 @@ class Layout:
         of the record. Empty: one model.
     join : Join or None
         For sources with a true class attribute `joins`; others are never asked to.
+    waves : tuple of Wave
+        Fields with samples; what is computed of them becomes columns beside the numbers.
     """
 
     numbers: tuple[str, ...]
@@ -70,6 +129,12 @@ class Layout:
     timezone: str = "UTC"
     key: str = ""
     join: Join | None = None
+    waves: tuple[Wave, ...] = ()
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The columns that are computed of waveforms."""
+        return tuple(statistic.column for wave in self.waves for statistic in wave.statistics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +189,8 @@ class Batch:
     Attributes
     ----------
     columns : mapping of str to (n,) float64
-        The numbers that the layout asked for. A value that is no usable number (text, inf, beyond
-        `LARGEST`) is NaN here and counted in `faults`.
+        The numbers that the layout asked for, and what it wants computed. A value that is no usable
+        number (text, inf, beyond `LARGEST`) is NaN here and counted in `faults`.
     time : (n,) float64
         Event time, NaN where the record has none.
     key : (n,) object
@@ -286,7 +351,71 @@ class Alert:
             raise ValueError(f"not an alert: {error!r}") from None
 
 
-def _fields(one: Alert | Reason) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """How it stands with one key now: its newest record, and whether something is wrong.
+
+    Attributes
+    ----------
+    key : str
+        The model.
+    anomaly : bool
+        Whether an alert of the key is open, of whatever kind.
+    severity : str
+        The highest among the open alerts; "" = none is open.
+    since : float or None
+        When the first of them opened; the stream's time.
+    kinds : tuple of str
+        Of the open alerts, see `Alert`.
+    top : tuple of str
+        The features that they are about, the most important first.
+    time : float or None
+        The stream's time of the newest record; None: none has come since the daemon was started.
+    score, threshold, level : float or None
+        Of that record; None while the verdict is silent.
+    """
+
+    key: str
+    anomaly: bool = False
+    severity: str = ""
+    since: float | None = None
+    kinds: tuple[str, ...] = ()
+    top: tuple[str, ...] = ()
+    time: float | None = None
+    score: float | None = None
+    threshold: float | None = None
+    level: float | None = None
+
+    def to_json(self, pipeline: str) -> str:
+        """Return the state as one line of JSON, keys in the order above, ``schema`` and pipeline first."""
+        fields = {"schema": "kyori.state.v1", "pipeline": pipeline, **_fields(self)}
+        return json.dumps(fields, allow_nan=False, ensure_ascii=True)
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """How it stands with a pipeline, as far as that has changed.
+
+    Attributes
+    ----------
+    pipeline, model : str
+        Its name, and what identifies its settings and features.
+    learning : bool
+        Whether it learns, or has been told to pause.
+    keys : sequence of KeyState
+        Those that have changed.
+    known : sequence of str
+        Keys of which there are models already; told once, at the start, and not more than a thousand.
+    """
+
+    pipeline: str
+    model: str
+    learning: bool
+    keys: Sequence[KeyState] = ()
+    known: Sequence[str] = ()
+
+
+def _fields(one: Alert | Reason | KeyState) -> dict[str, Any]:
     """Return what `dataclasses.asdict` does, which copies all of it, and takes four times as long."""
     return {name: getattr(one, name) for name in one.__slots__ if name != "_json"}
 
@@ -323,7 +452,23 @@ class Source(Protocol):
 
 @runtime_checkable
 class Sink(Protocol):
-    """Where alerts go. Called by one thread; what it raises leaves the alerts in the outbox."""
+    """Where alerts go. Called by one thread; what it raises leaves the alerts in the outbox.
+
+    What only some need, and may leave out:
+
+    - ``at_once``, an int: `write` is given so many alerts at most. 1, where each is delivered by itself, so
+      that a failure or a crash cannot make those before it come twice.
+    - ``wants(alert)``: whether it is to be told of this one; asked when all before it have been written.
+      Without it the option ``grouped`` decides.
+    - ``refused``, an int: how many alerts the receiver will never take, and `write` has passed over.
+    - ``repeat()``, called when it was opened and then about every ``repeat_every_s`` seconds: tell again
+      what is still so.
+    - ``state_every``, seconds between two scores of a key (None: it does not want them), and
+      ``tell(states: States) -> None``, for a sink that shows how it stands now, too. The pipeline's thread
+      calls that after a commit, also before `open` and after `close`; it may neither wait nor raise. A newer
+      state of a key takes the place of an older one, and nothing is told again: what the sink lost, the next
+      state brings.
+    """
 
     def open(self, resume: bytes) -> None:
         """Get ready; `resume` is what the last `write` that was noted down returned, or b""."""

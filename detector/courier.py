@@ -5,14 +5,16 @@ A sink that is slow or away holds up nobody else; its alerts wait on disk.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable, Sequence
 
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set
 from tenacity.wait import wait_random_exponential
 
-from detector.contracts import Sink
+from detector.contracts import Alert, Sink
 from detector.errors import SinkUnavailable, StateError
 from detector.failpoints import failpoint
 from detector.store import Store
@@ -20,6 +22,10 @@ from detector.store import Store
 log = structlog.get_logger()
 
 _AT_ONCE = 500
+_LOOK = 100
+"""Alerts looked at for a sink that takes few at once: those that it does not want cost one note together."""
+_LONGEST_WAIT_S = 600.0
+"""However long a receiver asks not to be tried again."""
 
 
 class Courier(threading.Thread):
@@ -34,7 +40,7 @@ class Courier(threading.Thread):
     store : Store
         Has the outbox, and knows this sink.
     grouped : bool
-        Whether the sink wants the alerts that are grouped, too.
+        Whether the sink wants the alerts that are grouped, too, if it does not say so itself.
     """
 
     def __init__(self, name: str, sink: Sink, store: Store, *, grouped: bool = True) -> None:
@@ -47,7 +53,12 @@ class Courier(threading.Thread):
         self._wake = threading.Event()
         self._stop_when_empty = threading.Event()
         self._give_up = threading.Event()
-        self._written: tuple[int, bytes, int] | None = None
+        self._at_once: int = getattr(sink, "at_once", _AT_ONCE)
+        self._wants: Callable[[Alert], bool] = getattr(sink, "wants", self._told)
+        self._refused = 0
+        self._repeat_every: float = getattr(sink, "repeat_every_s", math.inf)
+        self._repeat_at = math.inf
+        self._written: tuple[int, bytes, int, int] | None = None
 
     def wake(self) -> None:
         """There are new alerts in the outbox."""
@@ -76,10 +87,12 @@ class Courier(threading.Thread):
                 ending = self._stop_when_empty.is_set()
                 self._wake.clear()
                 while self._retrying()(self._deliver):
-                    pass
+                    self._repeat_if_due()
                 if ending:
                     return
-                self._wake.wait()
+                self._repeat_if_due()
+                wait = self._repeat_at - time.monotonic()
+                self._wake.wait(max(wait, 0.0) if math.isfinite(wait) else None)
         except (SinkUnavailable, StateError):
             pass  # told to give up while retrying: the alerts stay in the outbox
         except BaseException as error:
@@ -90,6 +103,8 @@ class Courier(threading.Thread):
 
     def _open(self) -> None:
         self._sink.open(self._store.resume(self.sink_name))
+        if math.isfinite(self._repeat_every):
+            self._repeat_at = time.monotonic()  # what was open when we stopped is told at once
 
     def _deliver(self) -> bool:
         """Deliver one portion; return whether there was any.
@@ -97,23 +112,43 @@ class Courier(threading.Thread):
         What the sink has taken is not given to it again while the store cannot note that down.
         """
         if self._written is None:
-            waiting = self._store.pending(self.sink_name, _AT_ONCE)
+            waiting = self._store.pending(self.sink_name, max(self._at_once, _LOOK))
             if not waiting or self._give_up.is_set():
                 return False
-            wanted = [alert for _, alert in waiting if self._grouped or not alert.grouped]
+            seen, wanted = self._portion(waiting)
             resume = self._sink.write(wanted) if wanted else self._store.resume(self.sink_name)
-            self._written = waiting[-1][0], resume, len(waiting) - len(wanted)
+            refused = getattr(self._sink, "refused", 0) - self._refused
+            self._refused += refused
+            self._written = waiting[seen - 1][0], resume, seen - len(wanted), refused
             failpoint("after_write")
         self._store.delivered(self.sink_name, *self._written)
         self._written = None
         failpoint("after_delivered")
         return True
 
+    def _portion(self, waiting: Sequence[tuple[int, Alert]]) -> tuple[int, list[Alert]]:
+        """Return how many of these to deal with, and which of them to deliver."""
+        wanted: list[Alert] = []
+        for seen, (_, alert) in enumerate(waiting):
+            if len(wanted) == self._at_once:
+                return seen, wanted
+            if self._wants(alert):
+                wanted.append(alert)
+        return len(waiting), wanted
+
+    def _told(self, alert: Alert) -> bool:
+        return self._grouped or not alert.grouped
+
+    def _repeat_if_due(self) -> None:
+        if time.monotonic() >= self._repeat_at and not self._give_up.is_set():
+            self._retrying()(self._sink.repeat)  # type: ignore[attr-defined]
+            self._repeat_at = time.monotonic() + self._repeat_every
+
     def _pause(self, seconds: float) -> None:
         self._give_up.wait(seconds)
 
     def _retrying(self) -> Retrying:
-        """Try again after 1 to 30 s with full jitter, until told to give up."""
+        """Try again after up to 30 s, with full jitter, or later if asked to, until told to give up."""
         started = time.monotonic()
 
         def tell(state: RetryCallState) -> None:
@@ -128,9 +163,18 @@ class Courier(threading.Thread):
 
         return Retrying(
             retry=retry_if_exception_type((SinkUnavailable, StateError)),
-            wait=wait_random_exponential(multiplier=1, max=30),
+            wait=_wait,
             sleep=self._pause,
             stop=stop_when_event_set(self._give_up),
             before_sleep=tell,
             reraise=True,
         )
+
+
+_jitter = wait_random_exponential(multiplier=1, max=30)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_s if isinstance(error, SinkUnavailable) else 0.0
+    return min(asked, _LONGEST_WAIT_S) + _jitter(state)

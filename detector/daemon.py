@@ -27,6 +27,7 @@ from detector.logs import configure
 from detector.prepared import Prepared
 from detector.reload import Change, changed
 from detector.statedir import StateDir
+from detector.steering import Learning, Reloading
 from detector.supervisor import notify
 from detector.watchdog import Watchdog
 from detector.worker import Worker
@@ -63,7 +64,8 @@ class Daemon:
         try:
             check(config)
             prepared = {name: self._prepared(config, name) for name in config.pipelines}
-            self._commands = self._labels(config, prepared)
+            self._reloads = Reloading(self.reload, "command")
+            self._commands = self._taking(config, prepared)
             self._open(prepared)
         except BaseException:
             self._state_dir.close()
@@ -85,14 +87,18 @@ class Daemon:
             raise
         self.workers |= opened
 
-    def _labels(self, config: Config, pipelines: Mapping[str, Prepared | Worker]) -> Any:
-        """Return what takes labels from people while we run, if there is anything; not opened yet."""
+    def _taking(self, config: Config, pipelines: Mapping[str, Prepared | Worker]) -> Any:
+        """Return what takes commands from people while we run, if there is anything; not opened yet."""
         connector = config.commands
         if connector is None:
             return None
         knows = {name: pipelines[name].pipeline.knows for name in config.pipelines}
-        handle = Labelling(self._state_dir.path / LABELS, knows, connector.type, self._clock)
-        return connectors.commands.load(connector.type)(config.name, connector.options, handle)
+        handles = {
+            "label": Labelling(self._state_dir.path / LABELS, knows, connector.type, self._clock),
+            "learn": Learning(lambda: self.workers, connector.type),
+            "reload": self._reloads,
+        }
+        return connectors.commands.load(connector.type)(config.name, connector.options, handles)
 
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
@@ -179,16 +185,22 @@ class Daemon:
 
     def _reload(self) -> None:
         self._reloading = False
+        self._reloads.begin()
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             running = {name: worker.pipeline for name, worker in self.workers.items()}
             change = changed(self.config, running, self._prepared)
-            commands = self._labels(change.config, {**self.workers, **change.prepared})
+            commands = self._taking(change.config, {**self.workers, **change.prepared})
             if commands is not None:
                 commands.check()
         except Exception as error:  # whatever it is: nothing has been touched
             self._refuse(error)
+            self._reloads.tell(ok=False, error=str(error))
         else:
+            # Now, for the exchange may take the way away that the answer goes.
+            self._reloads.tell(
+                ok=True, started=list(change.prepared), stopped=change.stopped, kept=change.kept
+            )
             self._exchange(change, commands)
         notify("READY=1")
 
@@ -205,7 +217,7 @@ class Daemon:
             except KyoriError as error:
                 self._refuse(error)
                 self._open({name: self._prepared(old, name) for name in change.stopped})
-                self._commands = self._labels(old, self.workers)
+                self._commands = self._taking(old, self.workers)
                 self._start(self.workers[name] for name in change.stopped)
                 return
             self.config, self._commands = new, commands
@@ -244,6 +256,8 @@ class Daemon:
 
     def _end(self) -> None:
         notify("STOPPING=1")
+        self._reloads.begin()
+        self._reloads.tell(ok=False, error="kyori ends; its next start reads the configuration")
         if self._commands is not None:
             self._commands.close()
         for worker in self.workers.values():

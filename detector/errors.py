@@ -91,4 +91,11 @@ class EndOfInput(KyoriError):  # noqa: N818 - read as a sentence: `except EndOfI
 
 
 class SinkUnavailable(KyoriError):  # noqa: N818 - read as a sentence: `except SinkUnavailable`
-    """A sink cannot take alerts now; they stay in the outbox."""
+    """A sink cannot take alerts now; they stay in the outbox.
+
+    `retry_after_s`: the receiver has asked not to be tried again before so many seconds are over.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -39,7 +39,7 @@ class History:
     Parameters
     ----------
     path : Path
-        CSV, JSON Lines or .npz, also gzipped.
+        What the source ``file`` reads.
     settings : detector.settings.Pipeline
         Which fields it has to have.
     refuse : callable
@@ -102,16 +102,17 @@ class History:
         path, layout = self._path, self._settings.layout
         if not path.is_file():
             what = "not a regular file" if path.exists() else "there is no such file"
-            raise self._refuse(f"{path}: {what}", "give a CSV, JSON Lines or .npz file")
+            raise self._refuse(f"{path}: {what}", "give a CSV, JSON Lines, WAV or .npz file")
         try:
             columns = sniff_file(path).columns
         except SourceError as error:
-            raise self._refuse(str(error), "give a CSV, JSON Lines or .npz file") from None
+            raise self._refuse(str(error), "give a CSV, JSON Lines, WAV or .npz file") from None
         if not columns:
             raise self._refuse(
                 f"{path}: there is no record in it", "give a file with records, or leave it out"
             )
-        wanted = [*layout.numbers, *([layout.time] if layout.time else []), *KeyTemplate(layout.key).names]
+        wanted = [*layout.numbers, *(wave.field for wave in layout.waves), *KeyTemplate(layout.key).names]
+        wanted += [layout.time] if layout.time else []
         missing = [name for name in dict.fromkeys(wanted) if name not in columns]
         if missing:
             there = shown(", ".join(columns), 400)

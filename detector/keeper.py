@@ -149,6 +149,8 @@ class Keeper:
 
     def note(self, batch: Batch, result: Result) -> None:
         """Remember some calm records of a batch: what is normal, for the next training."""
+        if not self._pipeline.learning:
+            return
         calm = np.flatnonzero((result.scores.level < 1.0) & np.isfinite(result.X).all(axis=1))
         key = batch.key[result.used]
         chosen = calm[-_USUAL :: max(len(calm) // _OF_BATCH, 1)].tolist()
@@ -211,7 +213,12 @@ class Keeper:
         return True
 
     def _train(self) -> None:
-        """Start a training when there are enough new labels, and see to one that has ended."""
+        """Start a training when there are enough new labels, and see to one that has ended.
+
+        While learning is paused neither is done: a metric that was trained before waits, too.
+        """
+        if not self._pipeline.learning:
+            return
         if self._job is not None:
             outcome = self._job.poll()
             if outcome is not None:

@@ -47,16 +47,14 @@ class Labelling:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._path, self._knows, self._by, self._clock = path, knows, by, clock
-        self._refused = 0
-        self._told = -_TELL_EVERY_S
+        self._refusals = Refusals("label_refused", by)
 
     def __call__(self, command: bytes) -> bytes:
         """Return the answer, as JSON; the label is on the disk then, or was refused."""
         try:
             given = self._complete(read(command))
         except ValueError as error:
-            self._note_refusal(str(error))
-            return json.dumps({"ok": False, "error": str(error)}).encode()
+            return self._refusals.answer(str(error))
         append(self._path, given)
         told = json.loads(given.to_json())
         log.info("label_given", **{name: told[name] for name in _LOGGED if told.get(name)})
@@ -74,13 +72,31 @@ class Labelling:
             given = replace(given, pipeline=pipeline)
         return replace(given, given=round(self._clock(), 3), by=self._by)
 
-    def _note_refusal(self, reason: str) -> None:
-        """Say so, but twice a minute at most: anybody may send anything."""
-        self._refused += 1
+
+class Refusals:
+    """Answers commands that cannot be carried out, and says so in the log, but twice a minute at most.
+
+    Anybody may send anything.
+
+    Parameters
+    ----------
+    event, by : str
+        Said in the log: what happened, and by which way the commands come.
+    """
+
+    def __init__(self, event: str, by: str) -> None:
+        self._event, self._by = event, by
+        self._count = 0
+        self._told = -_TELL_EVERY_S
+
+    def answer(self, reason: str) -> bytes:
+        """Return the answer, as JSON."""
+        self._count += 1
         now = time.monotonic()
         if now - self._told >= _TELL_EVERY_S:
             self._told = now
-            log.warning("label_refused", reason=reason, by=self._by, count=self._refused)
+            log.warning(self._event, reason=reason, by=self._by, count=self._count)
+        return json.dumps({"ok": False, "error": reason}).encode()
 
 
 def read(command: bytes) -> Given:

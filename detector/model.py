@@ -95,6 +95,13 @@ class Model:
         self._opening = opening
         self._rules, self._widen = self._judged()
 
+    @property
+    def _settling(self) -> tuple[int, ...]:
+        """Records that a model needs besides its warm-up until its start is behind it."""
+        if self._parts is not None:
+            return self._parts.start, int(DECIDED)
+        return (self._start,) if self._kernel == "univariate" else (0,)
+
     def _laid_out(self) -> tuple[plan.Parts | None, int]:
         settings, d = self.settings, self.d
         if self._kernel == "univariate":
@@ -169,7 +176,7 @@ class Model:
         drift_at = shift_at + (shift.places(self.d) if shifts.window else 0)
         self._width = drift_at + (drift.places(self.d) if trusted else 0)
         return Moves(
-            begin=max(plan.warmup, self._parts.start, int(DECIDED)) if self._parts else plan.warmup,
+            begin=max(plan.warmup, *self._settling),
             window=shifts.window,
             half_life=float(_WINDOWS + _WINDOWS_PER_COLUMN * self.d),
             trusted=trusted,
@@ -342,6 +349,7 @@ class Model:
         frozen: bool = False,
         explain: NDArray[np.bool_] | None = None,
         bias: Floats | None = None,
+        paused: bool = False,
     ) -> Scores:
         """Score, judge and learn records in order, each against the row of its own model.
 
@@ -361,12 +369,18 @@ class Model:
             Which records to explain besides the anomalies.
         bias : ndarray of shape (n, 2), optional
             By what labels multiply each score before the verdict, and before it is decided whether to learn.
+        paused : bool
+            Learn nothing, but count the records and go on with the running averages. A model that does not
+            have its start behind it is left as it is, and is silent.
         """
+        if paused and (young := rows[slots, row.SEEN] < self._moves.begin).any():
+            return self._apart(young, rows, slots, X, clock, explain, bias)
         n = len(X)
         out, anomaly = np.empty((n, 3)), np.empty(n, np.bool_)
         why = [np.empty((n, self.d)) for _ in range(4)]
         asked = np.zeros(n, np.bool_) if explain is None else explain
-        how = self._plan._replace(mode=plan.FROZEN) if frozen else self._plan
+        mode = plan.FROZEN if frozen else plan.PAUSED if paused else self._plan.mode
+        how = self._plan._replace(mode=mode)
         arguments: list[object] = [rows, slots, X, clock, how]
         if self._kernel == "univariate":
             arguments += [self._start, self.settings.parts.season]
@@ -378,7 +392,7 @@ class Model:
             arguments = [self.distance.function, self.distance.p, *arguments]
         weighed = np.ones((n, 2)) if bias is None else bias
         arguments += [*self._rules, self._widen, weighed, asked, out, anomaly, *why]
-        looks = n if (self._moves.window or self._moves.trusted) and not frozen else 0
+        looks = n if (self._moves.window or self._moves.trusted) and not (frozen or paused) else 0
         told, why_moved = np.full((looks, 6), np.nan), np.empty((looks, 2, 5, self.d))
         if self._kernel != "univariate":
             arguments += [self._moves, self._radius, told, why_moved]
@@ -391,6 +405,39 @@ class Model:
         moved = self._moved(told, why_moved, rows, slots) if looks else None
         shares = dict(zip(("values", "shares", "expected", "sd"), why, strict=True))
         return Scores(score, threshold, level, p, anomaly, **shares, moved=moved)
+
+    def _apart(
+        self,
+        young: NDArray[np.bool_],
+        rows: Floats,
+        slots: NDArray[np.int64],
+        X: Floats,
+        clock: Floats,
+        explain: NDArray[np.bool_] | None,
+        bias: Floats | None,
+    ) -> Scores:
+        """Do what `run` does while learning is paused, where some records are of young models."""
+
+        def part(of: NDArray[np.bool_], *, frozen: bool) -> Scores:
+            asked, weighed = (
+                explain[of] if explain is not None else None,
+                bias[of] if bias is not None else None,
+            )
+            some = (rows, slots[of], X[of], clock[of])
+            return self.run(*some, frozen=frozen, explain=asked, bias=weighed, paused=not frozen)
+
+        def whole(name: str) -> Any:
+            one, other = getattr(silent, name), getattr(judged, name)
+            both = np.empty((len(X), *one.shape[1:]), one.dtype)
+            both[young], both[~young] = one, other
+            return both
+
+        silent, judged = part(young, frozen=True), part(~young, frozen=False)
+        for unknown in (silent.threshold, silent.level, silent.p):
+            unknown[:] = np.nan
+        silent.anomaly[:] = False
+        names = ("score", "threshold", "level", "p", "anomaly", "values", "shares", "expected", "sd")
+        return Scores(*map(whole, names))
 
     def _moved(self, told: Floats, why: Floats, rows: Floats, slots: NDArray[np.int64]) -> Moved:
         """Return what the kernel wrote; of the three kinds of drift the one that is furthest on."""

@@ -22,6 +22,7 @@ from detector.keeper import Keeper
 from detector.labelbook import FILE as LABELS
 from detector.pipeline import Pipeline
 from detector.refused import Refused
+from detector.standing import Standing
 from detector.store import Store
 from detector.training import Models
 from detector.worker import Worker
@@ -90,9 +91,14 @@ class Prepared:
             self.pipeline, self._sources, store,
             [self._courier(sink, store) for sink in self._sinks],
             Refused(name, self._config.dead_letter), self._clock, self._history, self._keeper, self._feedback,
+            self._standing(),
         )  # fmt: skip
         worker.open()
         return worker
+
+    def _standing(self) -> Standing:
+        sinks: list[Any] = list(self._sinks.values())
+        return Standing(self.pipeline, [sink for sink in sinks if getattr(sink, "state_every", None)])
 
     def _courier(self, name: str, store: Store) -> Courier:
         grouped = getattr(self._config.outputs[name].options, "grouped", True)

@@ -84,7 +84,7 @@ def probes(config: Config) -> Iterator[tuple[str, Probe | None]]:
         yield f"outputs.{name}", _probe(sinks.load(sink.type)(name, sink.options))
     if config.commands is not None:
         kind = commands.load(config.commands.type)
-        yield "commands", _probe(kind(config.name, config.commands.options, bytes))
+        yield "commands", _probe(kind(config.name, config.commands.options, {}))
 
 
 def _probe(connector: Any) -> Probe | None:
@@ -103,6 +103,7 @@ def load_config(path: str | Path) -> Config:
     config = load(path, source_options(), sink_options(), DISTANCES, command_options())
     check_shared(config)
     check_records(config)
+    check_fields(config)
     return config
 
 
@@ -112,7 +113,7 @@ def check_shared(config: Config) -> None:
     Each pipeline opens its sources and outputs for itself. Two of them with one client id would drive
     each other out for ever, and a file of two writers could not be mended after a crash.
     """
-    problems, taken = [], dict[tuple[object, ...], str]()
+    problems, taken = _dead_switches(config), dict[tuple[object, ...], str]()
     for place, connector, here in _used(config):
         what = _only_one(place, connector)
         if what is None:
@@ -143,6 +144,40 @@ def check_records(config: Config) -> None:
         raise ConfigError(problems, config.file)
 
 
+def _dead_switches(config: Config) -> list[Problem]:
+    """Return which switches that Home Assistant is given would be connected to nothing."""
+    commands: Any = config.commands and config.commands.options
+    kinds = commands.kinds(config.name) if hasattr(commands, "kinds") else {}
+    heard = [topic for topic, kind in kinds.items() if kind == "learn"]
+    problems = []
+    for name, sink in config.outputs.items():
+        topic = getattr(getattr(sink.options, "home_assistant", None), "learn_topic", None)
+        if topic is not None and topic not in heard:
+            said = f"nobody hears {topic}; commands.learn_topic is {heard[0] if heard else 'not there'}"
+            do = f"write {heard[0]}" if heard else "add commands with type: mqtt"
+            problems.append(config.problem(("outputs", name, "home_assistant", "learn_topic"), said, do))
+    return problems
+
+
+def check_fields(config: Config) -> None:
+    """Refuse a feature that no source of its pipeline can have, where it is known what they have."""
+    problems = []
+    for pipeline, settings in config.pipelines.items():
+        each = [_record_fields(config.sources[name].options) for name in settings.sources]
+        known = [fields for fields in each if fields is not None]
+        if not known or len(known) < len(each):
+            continue
+        there = sorted(frozenset().union(*known))
+        for number, feature in enumerate(settings.record.features):
+            field = feature.field or feature.name
+            if field not in there:
+                said = f"{field}: the sources of this pipeline have no such field"
+                place = ("pipelines", pipeline, "record", "features", number)
+                problems.append(config.problem(place, said, f"they have: {', '.join(there)}"))
+    if problems:
+        raise ConfigError(problems, config.file)
+
+
 def warnings(config: Config) -> list[Problem]:
     """Return what is allowed, and yet may not be what was meant."""
     return [
@@ -161,6 +196,11 @@ def warnings(config: Config) -> list[Problem]:
 def _is_shared(source: Connector) -> bool:
     """Tell whether messages are dealt out to several readers of a group."""
     return bool(getattr(source.options, "shared", False))
+
+
+def _record_fields(options: Any) -> frozenset[str] | None:
+    fields: Callable[[], frozenset[str] | None] = getattr(options, "record_fields", lambda: None)
+    return fields()
 
 
 def _used(config: Config) -> Iterator[tuple[str, Connector, str]]:

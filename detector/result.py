@@ -28,6 +28,8 @@ class Result:
         Of the n records that could be used.
     used : (n,) int
         Which rows of the batch those are.
+    slots : (n,) int
+        Whose they are: the slot in the pool, until the next batch.
     clock : (n,)
         The stream's time of each.
     alerts : list of Alert
@@ -52,6 +54,7 @@ class Result:
 
     scores: Scores
     used: NDArray[np.int64]
+    slots: NDArray[np.int64]
     clock: Floats
     alerts: list[Alert]
     rejected: list[Rejected]

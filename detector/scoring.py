@@ -135,6 +135,10 @@ def _from_input(
 ) -> Settings:
     """Take numeric columns as features and a column named like a time as the time."""
     found = sniffed(name, prefix)
+    if found.format == "wav":
+        raise KyoriError(f"{name}: a recording needs --config, with a feature that has from: waveform")
+    if found.written.question and not features:
+        raise KyoriError(f"{name}: {found.written.question} in a configuration, or name other --features")
     chosen = [column.strip() for column in features.split(",")] if features else list(found.numbers)
     for column in [*(chosen if features else []), *([key] if key else []), *([time] if time else [])]:
         if found.columns and column not in found.columns and column not in found.numbers:
@@ -161,13 +165,18 @@ def _from_input(
 
 
 def source_of(name: str, layout: Layout, stream: Any = None, prefix: bytes = b"") -> Source:
-    """Return the source of a file, or of a `stream` whose first bytes, `prefix`, have been taken."""
+    """Return the source of a file, or of a `stream` whose first bytes, `prefix`, have been taken.
+
+    How CSV is written is found out from its beginning.
+    """
+    written = dict(sniffed("-" if stream is not None else name, prefix).written.options)
     if stream is not None:
         from connectors.sources.stdin import StdinOptions, StreamSource  # noqa: PLC0415
 
-        return StreamSource("-", StdinOptions(), layout, stream, prefix)
+        written.pop("encoding", None)
+        return StreamSource("-", StdinOptions.model_validate(written), layout, stream, prefix)
     kind: Any = connectors.sources.load("file")
-    source: Source = kind("input", kind.Options(paths=(glob.escape(name),)), layout)
+    source: Source = kind("input", kind.Options(paths=(glob.escape(name),), **written), layout)
     return source
 
 

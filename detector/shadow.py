@@ -47,10 +47,12 @@ class Shadow:
         self.model.use(metric, self.pool.rows[: len(self.pool)])
         self.pool.slots(np.array(self.pool.keys(), object))  # all have changed
 
-    def run(self, key: Objects, X: Floats, clock: Floats, bias: Floats | None) -> Scores:
+    def run(
+        self, key: Objects, X: Floats, clock: Floats, bias: Floats | None, *, paused: bool = False
+    ) -> Scores:
         """Score, judge and learn records in order; see `Model.run`."""
         slots = self.pool.slots(key)
-        return self.model.run(self.pool.rows, slots, X, clock, bias=bias)
+        return self.model.run(self.pool.rows, slots, X, clock, bias=bias, paused=paused)
 
     @property
     def _schema(self) -> bytes:

@@ -127,6 +127,11 @@ class Store:
         with self._lock:
             return self._ledger.count("row")
 
+    def keys(self, limit: int) -> list[str]:
+        """Return the keys of so many stored models at most, in the order of their names."""
+        with self._lock:
+            return [_text(name) for name, _ in self._ledger.scan("row", b"", limit)]
+
     def fetch(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the models of those of these keys that have one; a commit that is under way does not count.
 
@@ -244,13 +249,15 @@ class Store:
         numbered = [(_SEQ.unpack(seq)[0], text) for seq, text in found]
         return [(seq, newest.get(seq) or Alert.from_json(text)) for seq, text in numbered]
 
-    def delivered(self, sink: str, seq: int, resume: bytes, grouped: int = 0) -> None:
+    def delivered(self, sink: str, seq: int, resume: bytes, grouped: int = 0, refused: int = 0) -> None:
         """Note that this sink has all alerts up to `seq`, and where it stands itself now.
 
         Parameters
         ----------
         grouped : int
             Among those handed out last, alerts that it did not want one by one.
+        refused : int
+            Among them, alerts that its receiver will never take; they count as dropped.
         """
         with self._lock:
             with self._ledger.change() as change:
@@ -262,7 +269,9 @@ class Store:
                     )
                 # What was dropped while it was on its way has arrived after all.
                 tally = self._tally(sink).add(
-                    delivered=seq - start - grouped, grouped=grouped, dropped=start - min(cursor, seq)
+                    delivered=seq - start - grouped - refused,
+                    grouped=grouped,
+                    dropped=start - min(cursor, seq) + refused,
                 )
                 change.put("sink", _name(sink), _SEQ.pack(max(cursor, seq)) + resume)
                 change.put("tally", _name(sink), tally.to_bytes())

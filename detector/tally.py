@@ -17,7 +17,8 @@ class Tally:
     since : int
         The number of the last alert that was made before the counting began.
     delivered, grouped, dropped : int
-        Alerts that it has, that it did not want one by one, and that had to make room for others.
+        Alerts that it has, that it did not want one by one, and that had to make room for others or that
+        its receiver will never take.
     made, waiting : int
         Alerts in all, and those that it does not have yet: by their numbers, not counted one by one.
     """

@@ -90,15 +90,15 @@ class Telling:
                 continue
             if event in (episodes.OPENS, episodes.WORSE):
                 at, number = float(clock[i]), int(record[i])
-                alert = replace(self.reason(i, key, X, scores, book), time=at)
+                alert = self.reason(i, key, X, scores, book)
                 if event == episodes.OPENS:
                     name = identity(self._name, key, number, repr(at))
-                    alert = replace(alert, id=name, opened=at, record=number)
+                    alert = replace(alert, id=name, time=at, opened=at, record=number)
                     book.note(alert, x)
                     yield i, alert
                 else:
                     before = self._open[about]
-                    alert = replace(alert, id=before.id, opened=before.opened, record=before.record)
+                    alert = replace(alert, id=before.id, time=at, opened=before.opened, record=before.record)
                 self._open[about] = alert
                 continue
             alert = self._open[about]

@@ -34,6 +34,7 @@ from detector.pipeline import Pipeline
 from detector.progress import Progress
 from detector.refused import Refused
 from detector.shelf import Shelf
+from detector.standing import Standing
 from detector.store import Saved, Store
 from detector.tally import Tally
 from detector.writer import Commit, Writer
@@ -49,6 +50,8 @@ _GLANCE_S = 0.005
 """How long reading may wait while a commit is under way: those who wait for that one are to hear of it."""
 _AWAY_S = 5.0
 """A longer time between two looks for silent keys was our own: a full disk, a sleeping machine."""
+_KNOWN = 1_000
+"""Keys that outputs are told of at the start."""
 _MODELS_A_SECOND = 1_000
 """That even a slow disk takes."""
 
@@ -87,6 +90,8 @@ class Worker(threading.Thread):
         Says which metric the records go through.
     feedback : Feedback, optional
         Brings the labels that people give.
+    standing : Standing, optional
+        Tells the outputs that show it how it stands with each key.
 
     Attributes
     ----------
@@ -107,6 +112,7 @@ class Worker(threading.Thread):
         history: History | None = None,
         keeper: Keeper | None = None,
         feedback: Feedback | None = None,
+        standing: Standing | None = None,
     ) -> None:
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
@@ -122,6 +128,10 @@ class Worker(threading.Thread):
         self._refused = refused
         self._clock, self._history = clock, history
         self._keeper, self._feedback = keeper, feedback
+        self._standing = standing or Standing(pipeline, [])
+        self._switch = threading.Condition()
+        self._to_learn: bool | None = None
+        self._learns = True
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
         self._waiting = _Uncommitted()
@@ -148,6 +158,19 @@ class Worker(threading.Thread):
     def stop(self) -> None:
         """Commit what was read, deliver what can be, and end."""
         self._halt.set()
+
+    def learn(self, learning: bool, within_s: float) -> None:
+        """Let the pipeline learn from the next batch on, or pause that; called by any thread.
+
+        Raises
+        ------
+        StateError
+            It is not stored so soon; it will be, unless the daemon ends before.
+        """
+        with self._switch:
+            self._to_learn = learning
+            if not self._switch.wait_for(lambda: self._to_learn is None, within_s):
+                raise StateError(f"pipeline {self.pipeline.name} has not stored yet that learning={learning}")
 
     def _told_to_stop(self) -> bool:
         """Return whether it was; asked in each turn of whatever may take long."""
@@ -201,6 +224,7 @@ class Worker(threading.Thread):
             while not self._pause(_LOOK_S):
                 self._couriers.check()
                 self._listen()
+                self._standing.step()
         except BaseException as error:
             self.failure = error
         finally:
@@ -209,6 +233,7 @@ class Worker(threading.Thread):
                 self._keeper.stop()
             for source in self._sources.values():
                 source.close()
+            self._standing.tell()
             self._couriers.finish()
             with suppress(StateError):
                 self.tallies = self._store.tallies()
@@ -219,6 +244,7 @@ class Worker(threading.Thread):
         pipeline, saved, self._saved = self.pipeline, self._saved, None
         if saved is None:
             raise RuntimeError("a worker is opened before it is started")
+        self._learns = saved.meta.get("learning") != b"off"
         outbox = pipeline.settings.limits.outbox
         most = outbox.max_alerts if outbox.when_full == "drop_oldest" else None
         self._store.register(self._couriers.sinks, most)
@@ -247,6 +273,12 @@ class Worker(threading.Thread):
             self._commit(always=True)
         if pipeline.settings.evicts:
             pipeline.pool.back(Shelf(self._store, pipeline), pipeline.settings.limits.max_keys)
+        pipeline.learning = self._learns  # only now: a history is learned all the same
+        if not self._learns:
+            log.warning(
+                "learning_is_paused", pipeline=pipeline.name, remedy="tell it to resume, by a command"
+            )
+        self._standing.begin(saved.meta, lambda: self._store.keys(_KNOWN))
 
     def _take_up(self, saved: Saved) -> None:
         """Restore the models, what is remembered of alerts, and the metric that the thresholds belong to."""
@@ -260,18 +292,34 @@ class Worker(threading.Thread):
             self._clock.go_on_from(float(saved.meta.get("arrival", b"-inf")))
 
     def _listen(self) -> None:
-        """Take the labels that have come, and another metric if one counts now; store what they changed."""
+        """Take what people have told, and another metric if one counts now; store what that changed."""
+        self._take_up_learning()
         if self._feedback is not None and self._feedback.take(self.pipeline):
             self._waiting.positions[FEEDBACK] = self._feedback.position
             self._commit()
         if self._keeper is not None and self._keeper.step():
             self._commit(always=True)
 
+    def _take_up_learning(self) -> None:
+        """Pause learning or go on with it, between two batches, if somebody has asked for it."""
+        if (learning := self._to_learn) is None:
+            return
+        if learning != self.pipeline.learning:
+            self._learns = self.pipeline.learning = learning
+            self._commit(always=True)
+            self._standing.tell()
+            log.info("learning_resumed" if learning else "learning_paused", pipeline=self.pipeline.name)
+        with self._switch:
+            if self._to_learn is learning:  # else somebody has changed their mind meanwhile
+                self._to_learn = None
+            self._switch.notify_all()
+
     def _read_all(self) -> None:
         live = dict(self._sources)
         while live and not self._told_to_stop():
             self._listen()
             self._couriers.check()
+            self._standing.step()
             if self._outbox.full():
                 self._commit(now=True)
                 self._pause(_LOOK_S)
@@ -297,6 +345,7 @@ class Worker(threading.Thread):
 
     def _take(self, name: str, source: Source, batch: Batch) -> None:
         result = self.pipeline.process(batch)
+        self._standing.note(result)
         if self._keeper is not None:
             self._keeper.note(batch, result)
         waiting = self._waiting
@@ -324,6 +373,7 @@ class Worker(threading.Thread):
         """Have alerts stored with the next commit."""
         progress = self.progress
         self._waiting.alerts += alerts
+        self._standing.hear(alerts)
         progress.alerts += sum(alert.status == "open" for alert in alerts)
         progress.open_alerts = len(self.pipeline.open_alerts)
         progress.last_alert = alerts[-1] if alerts else progress.last_alert
@@ -390,10 +440,13 @@ class Worker(threading.Thread):
         """Return what has been decided, and all that must fit to it, as it is at this moment."""
         state = self.pipeline.state()
         meta = {"open_alerts": state.open_alerts, "budget": state.budget, "counts": self.counts.to_bytes()}
+        meta["learning"] = b"on" if self._learns else b"off"
         if not math.isnan(waiting.arrival):
             meta["arrival"] = repr(waiting.arrival).encode()
         if self._keeper is not None:
             meta |= self._keeper.changed()
+        self._standing.cut()
+        meta |= self._standing.meta()
         schema = bytes.fromhex(self.pipeline.schema)
         return Commit(
             waiting.positions, state.rows, schema, waiting.alerts, meta, state.entries, waiting.tokens
@@ -408,9 +461,11 @@ class Worker(threading.Thread):
         self.pipeline.pool.stored()
         if self._keeper is not None:
             self._keeper.stored()
+        self._standing.stored()
         if commit.alerts:
             self._outbox.add(len(commit.alerts))
             self._couriers.wake()
+        self._standing.step()
         for source, token in commit.tokens:
             source.ack(token)
         failpoint("after_ack")

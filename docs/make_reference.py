@@ -63,6 +63,11 @@ SECTIONS = (
         "order: valid range, logarithm, difference, smoothing.",
     ),
     (
+        "pipelines.NAME.record.features[] with from: waveform",
+        "Waveform",
+        "Several columns, computed of the samples in one field; see [Waveforms](waveforms.md).",
+    ),
+    (
         "pipelines.NAME.record.context",
         "Context",
         "What explains a record and is not judged; see [Context, silence, what to ignore](context.md).",
@@ -151,6 +156,20 @@ SECTIONS = (
     ("log", "Log", "What the daemon says about itself, on stderr."),
 )
 
+LOGS = (
+    (
+        "sources.NAME.log",
+        "LogOptions",
+        "Of `file`, `tail` and `stdin` with a format of logs. See [Logs](logs.md).",
+    ),
+    (
+        "sources.NAME.log.multiline",
+        "MultilineOptions",
+        "The mode alone is enough: `multiline: off` is `{mode: off}`.",
+    ),
+    ("sources.NAME.log.templates", "TemplateOptions", "How messages are grouped into templates, by Drain."),
+)
+
 _DURATION = "a duration"
 _BY_PATTERN = (
     ("ms|s|m", _DURATION),
@@ -187,7 +206,12 @@ def page() -> str:
     for options in schema["properties"]["commands"]["oneOf"]:
         text = f"`commands` with `type: {options['title']}`: see [Feedback](feedback.md)."
         parts.append(_section(f"Commands: `{options['title']}`", options, text))
-    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection to an MQTT broker."))
+    parts.append(
+        _section("`home_assistant`", _object(definitions["HomeAssistantOptions"]), "Of an `mqtt` output.")
+    )
+    parts.append(_section("`tls`", _object(definitions["Tls"]), "Of a connection with TLS."))
+    for title, name, text in LOGS:
+        parts.append(_section(f"`{title}`", _object(definitions[name]), text))
     return "\n".join(parts)
 
 

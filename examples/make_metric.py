@@ -68,7 +68,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     servers = [read(folder / f"{name}.npz") for name in SERVERS]
     usual = [precision(server, {}, None) for server in servers]
-    print("default detector", np.round(usual, 3), round(float(np.mean(usual)), 3))  # noqa: T201
+    print("default detector", np.round(usual, 3), round(float(np.mean(usual)), 3))
     figures = {}
     for name in CANDIDATES:
         each = [
@@ -80,7 +80,7 @@ def main() -> None:
             for i, server in enumerate(servers)
         ]
         figures[name] = float(np.mean(each))
-        print(name, np.round(each, 3), round(figures[name], 3))  # noqa: T201
+        print(name, np.round(each, 3), round(figures[name], 3))
     best = max(CANDIDATES[:-2], key=figures.__getitem__)
     baseline = float(np.mean(usual))
     metric = replace(
@@ -94,7 +94,7 @@ def main() -> None:
     )  # fmt: skip
     path = Path(__file__).parent / "asd" / "metric.npz"
     files.write(path, archive.to_bytes(metric))
-    print(path, metric.id, metric.figures)  # noqa: T201
+    print(path, metric.id, metric.figures)
 
 
 if __name__ == "__main__":

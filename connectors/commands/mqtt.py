@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -60,20 +60,22 @@ class MqttCommands:
     Parameters
     ----------
     name : str
-        The detector's name, which the topic holds.
+        The detector's name, which the topics hold.
     options : MqttCommandOptions
         Where, and as whom.
-    handle : callable
-        Carries a command out and returns the answer.
+    handles : mapping of str to callable
+        Carry a command of each kind out and return the answer.
     """
 
     Options = MqttCommandOptions
 
-    def __init__(self, name: str, options: MqttCommandOptions, handle: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, name: str, options: MqttCommandOptions, handles: Mapping[str, Callable[[bytes], bytes]]
+    ) -> None:
         self.options = options
-        self.topic = options.topic_of(name)
+        self.kinds = options.kinds(name)
         self.failure: BaseException | None = None
-        self._handle = handle
+        self._handles = handles
         self._inbox = Inbox(_WINDOW)
         self._link: _AnsweringLink | None = None
         self._subscribed = False
@@ -173,7 +175,7 @@ class MqttCommands:
         pause, longest = _RETRY_S
         while True:
             try:
-                return self._handle(command.payload)
+                return self._handles[self.kinds[command.topic or ""]](command.payload)
             except KyoriError as error:
                 self._log.error("command_waits", reason=str(error), retry_s=pause)
                 if self._halt.wait(pause):
@@ -185,8 +187,8 @@ class MqttCommands:
                 return refusal("it failed; the log of the detector says how")
 
     def _send(self, command: Command, answer: bytes) -> None:
-        # An answer to the topic of commands would be taken for one.
-        if command.answer_to and command.answer_to != self.topic and self._link is not None:
+        # An answer to a topic of commands would be taken for one.
+        if command.answer_to and command.answer_to not in self.kinds and self._link is not None:
             self._link.answer(command.answer_to, answer, command.correlation)
 
     # --- paho's thread: nothing here may wait or raise
@@ -194,12 +196,12 @@ class MqttCommands:
     def _on_up(self, session_present: bool) -> None:
         self._inbox.up(session_present=session_present)
         if self._link is not None:
-            self._link.subscribe({self.topic: 1}, retained=False)
+            self._link.subscribe(dict.fromkeys(self.kinds, 1), retained=False)
 
     def _on_subscribed(self, codes: list[ReasonCode]) -> None:
-        for code in codes:
+        for topic, code in zip(self.kinds, codes, strict=False):
             if code.is_failure or code.value < 1:
-                self._log.error("mqtt_subscription_refused", topic=self.topic, reason=str(code))
+                self._log.error("mqtt_subscription_refused", topic=topic, reason=str(code))
         self._subscribed = True
 
     def _on_message(self, message: MQTTMessage) -> None:
@@ -224,7 +226,7 @@ class MqttCommands:
             size=len(payload),
             digest=digest((topic or "").encode(), payload) if message.qos else b"",
             # An old command is none, and the session may still have the topic of an earlier configuration.
-            ignored=message.retain or topic != self.topic,
+            ignored=message.retain or topic not in self.kinds,
             answer_to=response if _may_be_answered(response) else "",
             correlation=getattr(message.properties, "CorrelationData", None),
         )

@@ -13,20 +13,26 @@ _NAME = "{name}"
 
 
 class MqttCommandOptions(Connection):
-    """Where labels are sent to while the daemon runs."""
+    """Where commands are sent to while the daemon runs."""
 
     type: Literal["mqtt"] = "mqtt"
     topic: str = Field(
         default=f"kyori/{_NAME}/cmd/label", description="where labels are sent to; {name} is this detector's"
     )
+    learn_topic: str = Field(
+        default=f"kyori/{_NAME}/cmd/learn", description="where pause and resume are sent to, for learning"
+    )
+    reload_topic: str = Field(
+        default=f"kyori/{_NAME}/cmd/reload", description="where it is sent to that the file has changed"
+    )
     session_expiry: Duration = Field(
         default=86400.0,
         ge=1,
         le=0xFFFFFFFF,
-        description="how long the broker keeps labels while we are away; with MQTT 3.1.1 it decides itself",
+        description="how long the broker keeps commands while we are away; with MQTT 3.1.1 it decides itself",
     )
 
-    @field_validator("topic")
+    @field_validator("topic", "learn_topic", "reload_topic")
     @classmethod
     def _usable(cls, topic: str) -> str:
         rest = topic.replace(_NAME, "x")
@@ -39,9 +45,12 @@ class MqttCommandOptions(Connection):
     @model_validator(mode="after")
     def _keeps_its_promises(self) -> MqttCommandOptions:
         if not self.client_id:
-            raise ValueError("commands need a client_id, under which the broker keeps labels for us")
+            raise ValueError("commands need a client_id, under which the broker keeps them for us")
+        if len({self.topic, self.learn_topic, self.reload_topic}) < 3:
+            raise ValueError("topic, learn_topic and reload_topic must differ")
         return self
 
-    def topic_of(self, name: str) -> str:
-        """Return the topic of the detector of this name."""
-        return self.topic.replace(_NAME, name)
+    def kinds(self, name: str) -> dict[str, str]:
+        """Return which kind of command comes by each topic of the detector of this name."""
+        topics = {"label": self.topic, "learn": self.learn_topic, "reload": self.reload_topic}
+        return {topic.replace(_NAME, name): kind for kind, topic in topics.items()}

@@ -16,7 +16,7 @@ other exception leaves a decoder, whatever the bytes are. So a source does::
         builder.reject(error.reason, error.detail, where, payload)
 
 Files are decoded in blocks of lines instead, by `connectors.decode.json_lines` and
-`connectors.decode.csv_lines`.
+`connectors.decode.csv_lines`; long arrays of JSON, where they can be, by `connectors.decode.json_arrays`.
 """
 
 from collections.abc import Callable, Sequence

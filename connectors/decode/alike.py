@@ -7,10 +7,12 @@ as in the slower ways: texts of the key, times in words, and what is odd about a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from connectors.decode.dialect import Cells
 from connectors.decode.errors import Undecodable
 from connectors.decode.marks import ANY_WORDS, NO_WORDS, WITH_OFFSET
 from connectors.decode.rows import RowBuilder
@@ -43,8 +45,6 @@ class Alike:
     ----------
     builder : RowBuilder
         Any with the layout of those that will take the lines.
-    labels : mapping of str to str
-        What the source knows beside the records.
     longest : int
         A line of more bytes is not taken.
     mark : bytes
@@ -55,44 +55,62 @@ class Alike:
         Tells which of the values a field has; None: it is missing.
     value : callable
         Reads one value from its bytes; may raise `ValueError`.
+    cells : Cells, optional
+        Reads numbers and times of CSV where they are not written as everywhere.
     """
 
     def __init__(
         self,
         builder: RowBuilder,
-        labels: Mapping[str, str],
         longest: int,
         mark: bytes,
         pieces: Sequence[bytes],
         place: Callable[[str], int | None],
         value: Callable[[bytes], object],
+        cells: Cells | None = None,
     ) -> None:
         layout, self._scan = builder.layout, compiled()
-        self._labels, self._longest, self._mark, self._value = labels, longest, mark[0], value
+        self._longest, self._mark, self._value = longest, mark[0], value
+        self._cells = cells
+        # Numbers are read with a point for the decimal mark; all else is taken from the text as it is.
+        self._table = cells.table if cells is not None else None
         self._pieces = np.frombuffer(b"".join(pieces), np.uint8)
         self._ends = np.cumsum([len(piece) for piece in pieces])
         self._fields = {name: place(name) for name in layout.numbers}
         self._time = place(layout.time) if layout.time is not None else None
-        named = dict.fromkeys(name for name in builder.template.names if name not in labels)
-        self._key = {name: place(name) for name in named}
+        self._key = {name: place(name) for name in builder.template.names}
         clock, worded = (self._time, None) if builder.times.plain else (None, self._time)
         self._clock = -1 if clock is None else clock
         self._words = ANY_WORDS if builder.times.utc else WITH_OFFSET
         if clock in self._fields.values():  # which want a number
             self._words = NO_WORDS
+        self._labels: Mapping[str, str] = {}
         self._known: dict[tuple[bytes, ...], str] = {}
         places = len(pieces) - 1
         self._number_at, self._numbers = _rows([*self._fields.values(), clock], places)
         self._text_at, self._texts = _rows([*self._key.values(), worded], places)
 
-    def take(self, data: bytes, most: int, builder: RowBuilder) -> tuple[int, int]:
+    def take(
+        self, data: bytes, most: int, builder: RowBuilder, labels: Mapping[str, str], *, every: bool = False
+    ) -> tuple[int, int]:
         """Add the first lines, up to one of another kind; return how many, and of how many bytes they are.
 
-        `data` is of whole lines: its last byte is a line feed.
+        Parameters
+        ----------
+        data : bytes
+            Whole lines: the last byte is a line feed.
+        most : int
+            No more lines than that.
+        builder : RowBuilder
+            Takes the records.
+        labels : mapping of str to str
+            What the source knows beside the records.
+        every : bool
+            Add all of the lines, or none.
         """
         if not data.isascii() and not _is_text(data):
             return 0, 0
-        text = np.frombuffer(data, np.uint8)
+        text = np.frombuffer(data if self._table is None else data.translate(self._table), np.uint8)
         most = min(most, int(np.count_nonzero(text == _FEED)))
         numbers, texts = np.empty((self._numbers, most)), np.empty((self._texts, most, 2), np.int64)
         odd, found = np.empty((_ODD_VALUES * most, 4), np.int64), np.zeros(3, np.int64)
@@ -101,7 +119,7 @@ class Alike:
             self._number_at, self._text_at, self._clock, self._words, numbers, texts, odd, found,
         )  # fmt: skip
         rows, odds, size = found.tolist()
-        keys = self._keys(data, texts[:, :rows], rows, builder)
+        keys = self._keys(data, texts[:, :rows], rows, builder, labels)
         if len(keys) < rows:
             rows = len(keys)
             size = _line_start(data, int(texts[0, rows, 0])) if rows else 0
@@ -115,22 +133,33 @@ class Alike:
                 rows, size = line, _line_start(data, start)
                 strange = [one for one in strange if one[0] < rows]
                 break
+        if every and size < len(data):
+            return 0, 0
         if rows:
             self._add(data, numbers[:, :rows], texts[:, :rows], strange, keys[:rows], builder)
         return rows, size
 
-    def _keys(self, data: bytes, texts: NDArray[np.int64], rows: int, builder: RowBuilder) -> list[str]:
+    def _keys(
+        self,
+        data: bytes,
+        texts: NDArray[np.int64],
+        rows: int,
+        builder: RowBuilder,
+        labels: Mapping[str, str],
+    ) -> list[str]:
         """Return the keys of the first lines, up to one that has none."""
-        names, fill, keys, known = list(self._key), builder.template.fill, [], self._known
-        if len(known) > _MOST_KNOWN:
+        fill, keys, known = builder.template.fill, [], self._known
+        if len(known) > _MOST_KNOWN or labels != self._labels:
             known.clear()
+            self._labels = labels
+        names = {name: at for name, at in self._key.items() if name not in labels}
         try:
             if not names:
-                return [fill(self._labels, {})] * rows
-            cells = [_cells(data, texts[self._text_at[at]]) for at in self._key.values() if at is not None]
+                return [fill(labels, {})] * rows
+            cells = [_cells(data, texts[self._text_at[at]]) for at in names.values() if at is not None]
             for row in zip(*cells, strict=True):
                 if row not in known:
-                    known[row] = fill(self._labels, dict(zip(names, map(self._value, row), strict=True)))
+                    known[row] = fill(labels, dict(zip(names, map(self._value, row), strict=True)))
                 keys.append(known[row])
         except (Undecodable, ValueError):
             pass
@@ -146,23 +175,30 @@ class Alike:
         builder: RowBuilder,
     ) -> None:
         """Add lines whose keys and strange values are known."""
-        faults, clock, times = builder.faults, builder.layout.time or "", builder.times
+        faults, clock, times, written = builder.faults, builder.layout.time or "", builder.times, self._cells
         time = empty = np.full(len(keys), NAN)
         if self._clock >= 0:
-            time = scaled_column(numbers[self._number_at[self._clock]].copy(), clock, faults)
+            time = numbers[self._number_at[self._clock]].copy()
+            time = scaled_column(time if written is None else written.known(time), clock, faults)
         elif self._time is not None:
-            words = _cells(data, texts[self._text_at[self._time]])
-            time = times.column(list(map(self._value, words)), clock, faults)
+            words = list(map(self._value, _cells(data, texts[self._text_at[self._time]])))
+            if written is not None:
+                words = [written.time(cast("str", word), plain=times.plain) for word in words]
+            time = times.column(words, clock, faults)
         columns = {
             name: numbers[self._number_at[at]] if at is not None else empty
             for name, at in self._fields.items()
         }
+        if written is not None:
+            columns = {name: written.known(column) for name, column in columns.items()}
         names = {at: name for name, at in self._fields.items()}
         for line, place, value in strange:
             if place == self._clock:
-                time[line] = times.one(value, clock, faults)
+                moment = value if written is None else written.time(cast("str", value), plain=True)
+                time[line] = times.one(moment, clock, faults)
             if place in names:
-                columns[names[place]][line], reason = to_float(value)
+                number = value if written is None else written.number(cast("str", value))
+                columns[names[place]][line], reason = to_float(number)
                 if reason:
                     faults[reason, names[place]] += 1
         builder.add_converted(columns, time, keys)

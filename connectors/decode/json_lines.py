@@ -23,6 +23,42 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"(\s*:)?|[][{}]|[^][{}",:\s]++')
 """A string, also one that is a key; a bracket; any other value."""
 
 
+def like(line: bytes, builder: RowBuilder, longest: int) -> Alike | None:
+    """Return what takes lines like this one, none longer than that; None if there can be nothing.
+
+    The line itself is read with each value's number in the value's stead: that says which value a field
+    has, and that the keys are in order. So it is in an array, where nothing may be as deep as in a line.
+    Waveforms are not numbers that the scan could read.
+    """
+    if builder.layout.waves:
+        return None
+    pieces, end = [], 0
+    for token in _TOKEN.finditer(line):
+        if token[0] in b"[]":
+            return None
+        if token[1] is None and token[0] not in b"{}":
+            pieces.append(line[end : token.start()])
+            end = token.end()
+    pieces.append(line[end:])
+    numbered = b"".join(b"%b %d " % (piece, i) for i, piece in enumerate(pieces[:-1])) + pieces[-1]
+    try:
+        records = parse(b"[" + numbered + b"]")
+    except Undecodable:
+        return None
+    if not isinstance(records, list) or len(records) != 1 or not isinstance(records[0], dict):
+        return None
+    record = records[0]
+    fields = [*builder.layout.numbers, *builder.template.names, builder.layout.time or ""]
+    if any(isinstance(lookup(record, name), dict) for name in fields):
+        return None
+
+    def place(name: str) -> int | None:
+        found = lookup(record, name)
+        return found if isinstance(found, int) else None
+
+    return Alike(builder, longest, b"\0", pieces, place, orjson.loads)
+
+
 class JsonLines:
     """Decodes blocks of lines into a `RowBuilder`.
 
@@ -47,42 +83,14 @@ class JsonLines:
 
         The last byte of `data` is a line feed. A line that is not taken is left to `feed`.
         """
-        taken = self._alike.take(data, limit, builder) if self._alike is not None else (0, 0)
+        taken = self._take(data, builder, limit)
         if not taken[0]:
-            self._alike = self._like(data[: data.index(b"\n")], builder)
-            taken = self._alike.take(data, limit, builder) if self._alike is not None else (0, 0)
+            self._alike = like(data[: data.index(b"\n")], builder, self._longest)
+            taken = self._take(data, builder, limit)
         return taken
 
-    def _like(self, line: bytes, builder: RowBuilder) -> Alike | None:
-        """Return what takes lines like this one; None if there can be nothing.
-
-        The line itself is read with each value's number in the value's stead: that says which value a field
-        has, and that the keys are in order.
-        """
-        pieces, end = [], 0
-        for token in _TOKEN.finditer(line):
-            if token[0] in b"[]":
-                return None
-            if token[1] is None and token[0] not in b"{}":
-                pieces.append(line[end : token.start()])
-                end = token.end()
-        pieces.append(line[end:])
-        numbered = b"".join(b"%b %d " % (piece, i) for i, piece in enumerate(pieces[:-1])) + pieces[-1]
-        try:
-            record = parse(numbered)
-        except Undecodable:
-            return None
-        if not isinstance(record, dict):
-            return None
-        fields = [*builder.layout.numbers, *builder.template.names, builder.layout.time or ""]
-        if any(isinstance(lookup(record, name), dict) for name in fields):
-            return None
-
-        def place(name: str) -> int | None:
-            found = lookup(record, name)
-            return found if isinstance(found, int) else None
-
-        return Alike(builder, self._labels, self._longest, b"\0", pieces, place, orjson.loads)
+    def _take(self, data: bytes, builder: RowBuilder, limit: int) -> tuple[int, int]:
+        return self._alike.take(data, limit, builder, self._labels) if self._alike is not None else (0, 0)
 
     def feed(
         self, lines: Sequence[bytes], number: int, builder: RowBuilder, limit: int, final: bool = True

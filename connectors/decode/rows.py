@@ -8,11 +8,12 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from connectors.decode.dialect import Cells
 from connectors.decode.errors import Undecodable, shown
 from connectors.decode.keys import KeyTemplate, lookup_all
 from connectors.decode.times import Times, scaled_column
 from connectors.decode.values import NAN, Faults, in_range, to_column
-from detector.contracts import Batch, Floats, Layout, Rejected
+from detector.contracts import Batch, Floats, Layout, Rejected, Wave
 
 _RAW = 1024
 
@@ -87,6 +88,7 @@ class RowBuilder:
             return
         self._keys.append(key)
         self._records.append(one)
+        self._compute()
 
     def _keyed(self, record: object, labels: Mapping[str, str]) -> tuple[Mapping[str, object], str]:
         """Return the record and its key; raises `Undecodable` where it is none, or has none."""
@@ -100,6 +102,7 @@ class RowBuilder:
         """Take several records at once; only where `has_key` says that labels make the key."""
         self._add_keys(labels, len(records))
         self._records.extend(records)
+        self._compute()
 
     def add_all(
         self, records: Sequence[object], labels: Mapping[str, str], where: str, raw: bytes = b""
@@ -117,6 +120,7 @@ class RowBuilder:
         rows: Sequence[Sequence[str]],
         labels: Mapping[str, str],
         where: Callable[[int], str],
+        written: Cells | None = None,
     ) -> None:
         """Take a table of text, column by column.
 
@@ -133,6 +137,8 @@ class RowBuilder:
             What the source knows beside the record.
         where : callable
             Tells the place of the row with that index in `rows`.
+        written : Cells, optional
+            Reads numbers and times where they are not written as everywhere.
         """
         self._settle()
         places = {name: place for place, name in reversed(list(enumerate(header)))}
@@ -145,7 +151,7 @@ class RowBuilder:
             def cells(name: str) -> Sequence[object]:
                 return list(map(itemgetter(places[name]), rows)) if name in places else ()
 
-            self._add_block(len(rows), cells)
+            self._add_block(len(rows), cells, written)
 
     def add_columns(self, columns: Mapping[str, Floats], labels: Mapping[str, str], where: str) -> None:
         """Take arrays of the same length, at least one; for numbers that never were text."""
@@ -159,7 +165,7 @@ class RowBuilder:
         empty = np.full(rows, NAN)
         numbers = {
             name: in_range(columns.get(name, empty), name, self.faults) for name in self.layout.numbers
-        }
+        } | dict.fromkeys(self.layout.computed, empty)
         clock = self.layout.time
         if clock is not None and clock in columns:
             time = scaled_column(columns[clock], clock, self.faults)
@@ -180,12 +186,13 @@ class RowBuilder:
     def batch(self, *, arrival: float, position: bytes, token: object = None, skipped: int = 0) -> Batch:
         """Return everything taken since the last call, and start anew."""
         self._settle()
-        blocks = self._blocks
+        blocks, layout = self._blocks, self.layout
         keys = np.empty(len(self), dtype=object)
         keys[:] = self._keys
         made = Batch(
             columns={
-                name: _joined([block.columns[name] for block in blocks]) for name in self.layout.numbers
+                name: _joined([block.columns[name] for block in blocks])
+                for name in (*layout.numbers, *layout.computed)
             },
             time=_joined([block.time for block in blocks]),
             key=keys,
@@ -199,6 +206,11 @@ class RowBuilder:
         self._restart()
         return made
 
+    def _compute(self) -> None:
+        """Keep what is computed of waveforms, not their samples, which are many."""
+        if self.layout.waves:
+            self._settle()
+
     def _settle(self) -> None:
         """Turn the records taken one by one into columns."""
         records = self._records
@@ -207,16 +219,30 @@ class RowBuilder:
         self._records = []
         self._add_block(len(records), lambda name: lookup_all(records, name))
 
-    def _add_block(self, rows: int, cells: Callable[[str], Sequence[object]]) -> None:
+    def _add_block(
+        self, rows: int, cells: Callable[[str], Sequence[object]], written: Cells | None = None
+    ) -> None:
         """Convert the wanted columns; `cells` gives the values of a field, or () where there is none."""
         empty = np.full(rows, NAN)
         columns = {}
         for name in self.layout.numbers:
             values = cells(name)
+            if written is not None:
+                values = list(map(written.number, cast("Sequence[str]", values)))
             columns[name] = to_column(values, name, self.faults) if values else empty
+        for wave in self.layout.waves:
+            columns |= self._computed(wave, rows, cells)
         values = cells(self.layout.time) if self.layout.time is not None else ()
+        if written is not None:
+            values = [written.time(cast("str", value), plain=self.times.plain) for value in values]
         time = self.times.column(values, self.layout.time or "", self.faults) if values else empty
         self._blocks.append(Block(columns, time))
+
+    def _computed(self, wave: Wave, rows: int, cells: Callable[[str], Sequence[object]]) -> dict[str, Floats]:
+        from connectors.decode import samples  # noqa: PLC0415 - brings scipy.signal, which takes a second
+
+        speeds = cells(wave.rpm) if isinstance(wave.rpm, str) else ()
+        return samples.columns(wave, cells(wave.field) or [None] * rows, speeds, self.faults)
 
     def has_key(self, labels: Mapping[str, str]) -> bool:
         """Tell whether the key can be made of labels alone, the same for all records."""

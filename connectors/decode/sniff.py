@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from connectors.decode.csv_lines import guess_delimiter
-from connectors.decode.errors import Undecodable, shown
+from connectors.decode.dialect import Dialect
+from connectors.decode.errors import Undecodable
 from connectors.decode.json_records import parse
+from connectors.decode.sniff_csv import Written, table_of
 from connectors.decode.times import Times
 from connectors.decode.values import to_float
-from detector.errors import SourceError
 
 _RECORDS = 1000
 _TOLERATED = 0.1
@@ -27,7 +26,7 @@ class Sniffed(NamedTuple):
     Attributes
     ----------
     format : str
-        ``csv`` or ``jsonl``.
+        ``csv``, ``jsonl``, ``npz``, ``wav``, ``parquet`` or ``arrow``.
     numbers : tuple of str
         Columns of numbers, without the time and the labels. Nested JSON gives dotted names.
     time : str or None
@@ -36,6 +35,8 @@ class Sniffed(NamedTuple):
         Columns that tell the truth about anomalies, by their names.
     columns : tuple of str
         All columns.
+    written : Written
+        What else the source must know to read it, and what only a person can tell.
     """
 
     format: str
@@ -43,27 +44,51 @@ class Sniffed(NamedTuple):
     time: str | None
     labels: tuple[str, ...]
     columns: tuple[str, ...]
+    written: Written = Written({})
 
 
 def sniff(first_bytes: bytes, format: str | None) -> Sniffed:  # noqa: A002 - the setting's name
     r"""Look at the first records of a text; `format` is ``csv``, ``jsonl``, or None to find out.
 
-    Raises `SourceError` where the text is UTF-16.
-
-    >>> sniff(b"ts,flow,state\n1,2.5,on\n2,,off\n", None)
-    Sniffed(format='csv', numbers=('flow',), time='ts', labels=(), columns=('ts', 'flow', 'state'))
+    >>> found = sniff(b"ts;flow;state\n1;2,5;on\n2;;off\n", None)
+    >>> found.format, found.numbers, found.time, found.columns, found.written.options
+    ('csv', ('flow',), 'ts', ('ts', 'flow', 'state'), {'decimal': ','})
     """
-    if first_bytes[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise SourceError("the text is UTF-16; convert it to UTF-8")
-    data = first_bytes.removeprefix(b"\xef\xbb\xbf")
+    data, encoding = _as_utf8(first_bytes)
     form = format or ("jsonl" if data.lstrip()[:1] in (b"{", b"[") else "csv")
-    table = _from_json(_complete(data)) if form == "jsonl" else _from_csv(_complete(data))
+    lines = _complete(data)
+    if form == "jsonl":
+        return described(form, _from_json(lines), Written(encoding))
+    texts = [line.decode("utf-8", "replace") for line in lines if line.strip()][: _RECORDS + 1]
+    table, written = table_of(texts) if texts else ({}, Written({}))
+    return described(form, table, Written(written.options | encoding, written.question))
+
+
+def described(form: str, table: Mapping[str, Sequence[object]], written: Written = Written({})) -> Sniffed:  # noqa: B008 - frozen
+    """Return what the columns of a table are."""
     time = _time_of(table)
     labels = tuple(name for name in table if _last_part(name) in _LABELS)
+    marks = written.options
+    cells = Dialect(decimal=marks.get("decimal", "."), thousands=marks.get("thousands", "")).cells
     numbers = tuple(
-        name for name, values in table.items() if name != time and name not in labels and _is_number(values)
+        name
+        for name, values in table.items()
+        if name != time
+        and name not in labels
+        and _is_number(values if cells is None else [cells.number(str(value)) for value in values])
     )
-    return Sniffed(form, numbers, time, labels, tuple(table))
+    return Sniffed(form, numbers, time, labels, tuple(table), written)
+
+
+def _as_utf8(data: bytes) -> tuple[bytes, dict[str, str]]:
+    """Return a text as UTF-8 without a mark, and the encoding to name, if it is another."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "ignore").encode(), {"encoding": "utf-16"}
+    try:
+        data.partition(b"\n")[0].decode()
+    except UnicodeDecodeError:
+        return data.decode("windows-1252", "replace").encode(), {"encoding": "windows-1252"}
+    return data.removeprefix(b"\xef\xbb\xbf"), {}
 
 
 def _complete(data: bytes) -> list[bytes]:
@@ -71,21 +96,6 @@ def _complete(data: bytes) -> list[bytes]:
     lines = data.split(b"\n")
     last = lines.pop()
     return lines if len(lines) > 1 and last else [*lines, last]
-
-
-def _from_csv(lines: Sequence[bytes]) -> dict[str, list[object]]:
-    texts = [line.decode("utf-8", "replace") for line in lines if line.strip()][: _RECORDS + 1]
-    if not texts:
-        return {}
-    try:
-        header, *rows = csv.reader(texts, delimiter=guess_delimiter(texts[0]))
-    except csv.Error as error:
-        raise SourceError(f"not CSV: {error}: {shown(texts[0], 80)}") from None
-    names = [name.strip() for name in header]
-    rows = [row for row in rows if len(row) == len(names)]
-    # A name that is there twice, or none at all, cannot be asked for.
-    good = [i for i, name in enumerate(names) if name and names.count(name) == 1]
-    return {names[i]: [row[i] for row in rows] for i in good}
 
 
 def _from_json(lines: Sequence[bytes]) -> dict[str, list[object]]:

@@ -76,6 +76,13 @@ class Times:
             self._note(value, name, faults)
         return seconds
 
+    def placed(self, wall: Floats) -> Floats:
+        """Return unix seconds of what clocks of the zone showed, given as if it were UTC."""
+        if self._zone is None:
+            return wall
+        shown = (_EPOCH + timedelta(seconds=one) if abs(one) < _LAST / 5 else None for one in wall.tolist())
+        return np.array([NAN if one is None else self._seconds(one) for one in shown])
+
     @staticmethod
     def _note(value: object, name: str, faults: Faults) -> None:
         number, reason = to_float(value)
@@ -99,7 +106,7 @@ class Times:
         # A date has its first dash after the year, where a number has only a sign before it.
         if text[4:5] != "-":
             number, reason = to_float(text)
-            if reason != "not_a_number":
+            if reason in ("", "out_of_range"):
                 return _scaled(number)
         return self._seconds(datetime.fromisoformat(_short(text).strip()))
 
@@ -136,6 +143,11 @@ def scaled_column(column: Floats, name: str, faults: Faults) -> Floats:
     size, seconds = np.abs(column), column
     if (size > _UNITS[-1][0]).any():
         seconds = column / np.select([size > limit for limit, _ in _UNITS], [unit for _, unit in _UNITS], 1.0)
+    return in_era(seconds, name, faults)
+
+
+def in_era(seconds: Floats, name: str, faults: Faults) -> Floats:
+    """Return times with those taken out, and counted, that are too far off to be times."""
     beyond = np.abs(seconds) >= _LAST
     if beyond.any():
         faults["bad_time", name] += int(beyond.sum())

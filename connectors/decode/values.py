@@ -7,6 +7,7 @@ a time, when they are not. Both ways give the same numbers: a test holds them to
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -18,14 +19,16 @@ Faults = Counter[tuple[str, str]]
 
 NAN = float("nan")
 _MISSING = frozenset(("", "nan", "na", "null"))
+_WITH_COMMA = re.compile(r"[+-]?[\d.]{0,40}\d,\d[\d.,]{0,40}")
+"""A decimal comma, or one between thousands: which, only the options of CSV can tell."""
 _NUMERIC = frozenset((float, int, bool, type(None)))
 
 
 def to_float(value: object) -> tuple[float, str]:
     """Return the number and "", or NaN and the reason why it is none.
 
-    >>> to_float(" 1.5 "), to_float("1_0"), to_float("1e999")
-    ((1.5, ''), (nan, 'not_a_number'), (nan, 'out_of_range'))
+    >>> to_float(" 1.5 "), to_float("1_0"), to_float("1e999"), to_float("1,5")
+    ((1.5, ''), (nan, 'not_a_number'), (nan, 'out_of_range'), (nan, 'comma_in_number'))
     """
     if isinstance(value, str):
         return _from_text(value)
@@ -50,7 +53,7 @@ def _from_text(text: str) -> tuple[float, str]:
     try:
         number = float(text)
     except ValueError:
-        return NAN, "not_a_number"
+        return NAN, "comma_in_number" if _WITH_COMMA.fullmatch(text) else "not_a_number"
     if math.isnan(number):
         return NAN, ""
     return (NAN, "out_of_range") if abs(number) > LARGEST else (number, "")

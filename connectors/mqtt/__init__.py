@@ -7,6 +7,10 @@ topics          topic filters with named wildcards; safe topic names for alerts
 client          makes paho's client: version, session, TLS
 buffered        what is under it: many packets read, and many acknowledgements written, at once
 link            one connection, kept up: backoff, takeovers, what cannot be mended
+outgoing        a message on its way out, and what MQTT 5 lets us say of it
+board           retained messages, of which only the newest of each name counts
+home_assistant  what Home Assistant is told of a pipeline
+shown           what the sink keeps at the broker: states, learning, that device
 takeovers       tells a fight over a client id from connections that just break
 inbox           received and not yet acknowledged: epochs, redeliveries, the window
 """

@@ -7,7 +7,6 @@ import logging
 import math
 import socket
 import ssl
-import stat
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from connectors import tls
 from connectors.mqtt.buffered import Buffered, BufferedClient
 from connectors.mqtt.options import Connection
 from detector.errors import KyoriError
@@ -163,19 +163,7 @@ def make_properties(packet: int, **values: object) -> Properties:
 
 
 def _tls(options: Connection) -> ssl.SSLContext:
-    files = options.tls
     try:
-        context = ssl.create_default_context(cafile=files.ca if files else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if files and files.cert and files.key:
-            if files.key.stat().st_mode & stat.S_IRWXO:
-                raise ValueError(f"others may use the key {files.key}; chmod 600 {files.key}")
-            context.load_cert_chain(files.cert, files.key, _no_password)
+        return tls.context(options.tls)
     except (OSError, ValueError) as error:
         raise LinkError(f"the tls files of {options.url} cannot be used: {error}") from error
-    return context
-
-
-def _no_password() -> str:
-    """Stand in for OpenSSL's question at the terminal, which would hold up the start for ever."""
-    raise ValueError("the key is encrypted; store it decrypted, with mode 600")

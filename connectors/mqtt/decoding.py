@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from connectors.decode import DECODERS, DecodeOptions, RowBuilder, Undecodable
+from connectors.decode.alike import compiled
+from connectors.decode.json_arrays import JsonArrays
 from connectors.decode.sparkplug import Sparkplug, tells_all
 from connectors.mqtt.inbox import Message
 from connectors.mqtt.source_options import MqttSourceOptions
@@ -41,9 +43,16 @@ class Decoding:
         if options.payload == "sparkplug_b":
             wanted = builder.layout.numbers
             self.sparkplug = Sparkplug(wanted, numbered=tells_all(options.topics), counts=counts)
+        plain = options.payload == "json" and options.field == _VALUE and builder.layout.join is None
+        self._arrays = JsonArrays(options.max_payload) if plain else None
         self._decode_options = DecodeOptions(options.columns, options.delimiter, options.max_payload)
         self._filters = [TopicFilter(text) for text in options.topics]
         self._labels: dict[str, dict[str, str] | None] = {}
+
+    def prepare(self) -> None:
+        """Have what is compiled read in, so that the first message does not have to wait."""
+        if self._arrays is not None:
+            compiled()
 
     def add(self, message: Message, now: float) -> None:
         """Hand the records of a message that came at that time to the builder."""
@@ -67,7 +76,7 @@ class Decoding:
             if self.sparkplug is not None:
                 told, records = self.sparkplug.read(message.topic, payload, now)
                 self._builder.add_all(records, told | labels, where, payload)
-            else:
+            elif self._arrays is None or not self._arrays.take(payload, self._builder, labels):
                 decoded = DECODERS[self._options.payload](payload, self._decode_options)
                 self._builder.add_all(self._named(decoded, labels), labels, where, payload)
         except Undecodable as error:

@@ -21,19 +21,18 @@ from typing import cast
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from connectors.mqtt.client import LinkError, WatchedClient, connect_options, make_client, make_properties
+from connectors.mqtt.client import LinkError, WatchedClient, connect_options, make_client
 from connectors.mqtt.options import Connection
+from connectors.mqtt.outgoing import Outgoing
 from connectors.mqtt.status import Status
 from connectors.mqtt.takeovers import TAKEN_OVER, Takeovers
 
 log = structlog.get_logger()
 
 _NEVER_SUBSCRIBED = "kyori/never/subscribed"
-_OF_JSON = make_properties(PacketTypes.PUBLISH, ContentType="application/json")
 BACKOFF_S = (1.0, 30.0)
 SHORT_LIFE_S = 10.0
 """A connection that broke sooner did not heal anything: the pauses go on growing."""
@@ -104,6 +103,7 @@ class Link:
         self._up = threading.Event()
         self._ever = self._stopping = self._answered = self._renewing = False
         self._attempts, self._since = 0, 0.0
+        self._shown, self._showing = set[int](), threading.Lock()  # packet ids of `show`
         self._takeovers = Takeovers(options.client_id, self._log)
 
     # --- life
@@ -182,20 +182,37 @@ class Link:
         """
         return self._client.unsubscribe(_NEVER_SUBSCRIBED)[1] if self._client is not None else None
 
-    def publish(self, topic: str, payload: str) -> int | None:
+    def publish(self, message: Outgoing) -> int | None:
         """Hand over a QoS 1 message; None when too many wait already, else its packet id.
 
         Without a connection it is kept and sent later; `on_published` tells when the broker has it.
         """
         if self._client is None:
             return None
-        info = self._client.publish(topic, payload, qos=1, properties=_OF_JSON if self._v5 else None)
+        said = message.properties if self._v5 else None
+        info = self._client.publish(message.topic, message.payload, qos=1, properties=said)
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
     def send(self, topic: str, payload: bytes) -> None:
         """Hand over a message for which nobody waits, of QoS 0."""
         if self._client is not None and self.connected:
             self._client.publish(topic, payload)
+
+    def show(self, message: Outgoing, timeout_s: float) -> None:
+        """Publish a retained message of QoS 0, and wait until it is on its way.
+
+        Nothing is kept of it: without a connection, or when that breaks, it is lost.
+        """
+        client = self._client
+        if client is None:
+            return
+        said = message.properties if self._v5 else None
+        with self._showing:  # else the thread may tell that it is sent before we know its packet id
+            info = client.publish(message.topic, message.payload, qos=0, retain=True, properties=said)
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+            self._shown.add(info.mid)
+        info.wait_for_publish(timeout_s)
 
     def reconnect(self) -> None:
         """Break the connection, so that paho's thread makes a new one, without a growing pause."""
@@ -224,6 +241,8 @@ class Link:
 
     def _trying(self, client: Client, _data: object) -> None:
         self._answered = False
+        with self._showing:
+            self._shown.clear()  # what was not sent on the connection before never will be
         if isinstance(client, WatchedClient):
             client.last_error()  # of the connection before
 
@@ -244,7 +263,10 @@ class Link:
         self._on_change()
 
     def _taken(self, mid: int, error: str) -> None:
-        if self._status is None or not self._status.is_ours(mid):
+        with self._showing:
+            shown = mid in self._shown
+            self._shown.discard(mid)
+        if not shown and (self._status is None or not self._status.is_ours(mid)):
             self.on_published(mid, error)
 
     def _unreachable(self, _client: Client, _data: object) -> None:

@@ -6,7 +6,12 @@ from typing import Any
 SINKS = {
     "file": "connectors.sinks.file:FileSink",
     "mqtt": "connectors.sinks.mqtt:MqttSink",
+    "apprise": "connectors.sinks.apprise:AppriseSink",
+    "smtp": "connectors.sinks.smtp:SmtpSink",
+    "sqlite": "connectors.sinks.sqlite:SqliteSink",
     "stdout": "connectors.sinks.stdout:StdoutSink",
+    "syslog": "connectors.sinks.syslog:SyslogSink",
+    "webhook": "connectors.sinks.webhook:WebhookSink",
 }
 """The ``type`` of an output in the configuration, and where its class is."""
 

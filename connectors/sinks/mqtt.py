@@ -1,5 +1,7 @@
 """Alerts to an MQTT topic: QoS 1, not retained, delivered when the broker has acknowledged them.
 
+Beside them, where it is asked for, retained: how it stands with each key (`connectors.mqtt.board`).
+
 A write that the broker does not answer in time fails, and its alerts come again, while paho goes on
 trying to send the first copies. Therefore the copies under way are remembered: an alert that comes
 again waits for its copy, and no second one is made. Only a crash can send an alert twice; its `id`,
@@ -11,66 +13,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Literal
-
-import structlog
-from pydantic import Field, field_validator, model_validator
 
 from connectors.mqtt.client import LinkError
 from connectors.mqtt.link import Link
-from connectors.mqtt.options import Connection
+from connectors.mqtt.outgoing import Outgoing
+from connectors.mqtt.shown import Shown
 from connectors.mqtt.status import Status
-from connectors.mqtt.topics import check_template, fill_template
-from connectors.options import Duration
-from detector.contracts import Alert
+from connectors.mqtt.topics import fill_template
+from connectors.sinks.mqtt_options import MqttOptions
+from detector.contracts import Alert, States
 from detector.errors import SinkUnavailable
-
-log = structlog.get_logger()
 
 _WINDOW = 100
 """Messages handed over at a time; further ones wait until these are acknowledged."""
-
-
-class MqttOptions(Connection):
-    """Where alerts are published."""
-
-    type: Literal["mqtt"] = "mqtt"
-    topic: str = Field(
-        default="kyori/{pipeline}/{key}", description="topic of an alert; {pipeline} and {key} are filled in"
-    )
-    timeout: Duration = Field(
-        default=10.0, gt=0, description="how long to wait for the broker before trying again"
-    )
-    status_topic: str | None = Field(
-        default=None,
-        description="retained there: online, or offline, which the broker tells if we cannot; default: none",
-    )
-    grouped: bool = Field(
-        default=False, description="also the alerts that a summary stands for (alert.max_per_minute)"
-    )
-
-    @field_validator("topic")
-    @classmethod
-    def _usable(cls, topic: str) -> str:
-        check_template(topic)
-        return topic
-
-    @field_validator("status_topic")
-    @classmethod
-    def _single(cls, topic: str | None) -> str | None:
-        if topic is not None:
-            check_template(topic)
-            if "{" in topic:
-                raise ValueError("nothing is filled in here; write the topic itself")
-        return topic
-
-    @model_validator(mode="after")
-    def _has_a_name(self) -> MqttOptions:
-        if self.status_topic is not None and not self.client_id:
-            raise ValueError(
-                "status_topic needs a client_id, so that no two connections speak for each other"
-            )
-        return self
 
 
 class MqttSink:
@@ -84,7 +39,9 @@ class MqttSink:
         self._link: Link | None = None
         self._answered = threading.Condition()
         self._outcomes: dict[int, str] = {}
-        self._under_way: dict[tuple[str, str], int] = {}
+        self._under_way: dict[Outgoing, int] = {}
+        self._shown = Shown(options)
+        self.state_every = options.state_every if self._shown.anything else None
 
     def open(self, resume: bytes) -> None:
         """Begin to connect; `resume` is of no use, as a broker keeps no place for a publisher."""
@@ -93,6 +50,7 @@ class MqttSink:
         status = Status(topic) if topic is not None else None
         self._link = Link(self.name, self.options, self._wake, status=status)
         self._link.on_published = self._on_published
+        self._shown.follow(name=self.name, link=self._link)
         try:
             self._link.start()
         except LinkError as error:
@@ -118,11 +76,16 @@ class MqttSink:
 
     def close(self) -> None:
         """Disconnect."""
+        self._shown.stop()
         if self._link is not None:
             self._link.stop()
             self._link = None
         self._outcomes.clear()
         self._under_way.clear()
+
+    def tell(self, states: States) -> None:
+        """Show how it stands now, when that is possible; this does not wait."""
+        self._shown.tell(states)
 
     @property
     def connected(self) -> bool:
@@ -136,22 +99,21 @@ class MqttSink:
             options = options.model_copy(update={"client_id": options.client_id + "-probe"})
         return Link(self.name, options).probe(timeout_s)
 
-    def _message(self, alert: Alert) -> tuple[str, str]:
-        values = {"pipeline": alert.pipeline, "key": alert.key}
-        return fill_template(self.options.topic, values), alert.to_json()
+    def _message(self, alert: Alert) -> Outgoing:
+        topic = fill_template(self.options.topic, {"pipeline": alert.pipeline, "key": alert.key})
+        user = (("schema", "kyori.alert.v1"), ("model", alert.model))
+        return Outgoing(topic, alert.to_json(), self.options.expiry_s, user)
 
-    def _hand_over(self, link: Link, message: tuple[str, str]) -> int:
+    def _hand_over(self, link: Link, message: Outgoing) -> int:
         mid = self._under_way.get(message)
         if mid is None:
-            mid = link.publish(*message)
+            mid = link.publish(message)
             if mid is None:
                 raise self._unavailable("too many messages wait for the broker's acknowledgement")
             self._under_way[message] = mid
         return mid
 
-    def _await(
-        self, link: Link, messages: Sequence[tuple[str, str]], mids: Sequence[int], deadline: float
-    ) -> None:
+    def _await(self, link: Link, messages: Sequence[Outgoing], mids: Sequence[int], deadline: float) -> None:
         with self._answered:
 
             def settled() -> bool:
@@ -174,6 +136,7 @@ class MqttSink:
             self._answered.notify_all()
 
     def _wake(self) -> None:
+        self._shown.wake()
         with self._answered:
             self._answered.notify_all()
 

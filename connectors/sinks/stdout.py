@@ -11,6 +11,7 @@ from typing import Literal, TextIO
 from pydantic import Field
 
 from connectors.options import Options
+from connectors.sinks.text import place, printable
 from detector.contracts import Alert
 from detector.errors import SinkUnavailable
 
@@ -77,23 +78,11 @@ class StdoutSink:
 
 def human_line(alert: Alert, *, colour: bool) -> str:
     """Return time, status, severity, place and message in one line without control characters."""
-    place = f"{alert.pipeline}/{alert.key}" if alert.key else alert.pipeline
     status = f"{printable(alert.status).upper():<6} {printable(alert.severity):<8}"
     if colour:
         code = _COLOURS.get("closed" if alert.status == "closed" else alert.severity, "0")
         status = f"\x1b[{code}m{status}\x1b[0m"
-    return f"{_utc(alert.time)}  {status}  {printable(place)}  {printable(alert.message)}"
-
-
-def printable(text: str) -> str:
-    r"""Escape what a terminal would obey, or show in another order or on another line.
-
-    >>> printable("pump\n\x1b[2J 7 °C")
-    'pump\\n\\x1b[2J 7 °C'
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return f"{_utc(alert.time)}  {status}  {place(alert)}  {printable(alert.message)}"
 
 
 def _utc(time: float) -> str:

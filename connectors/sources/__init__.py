@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 SOURCES = {
+    "directory": "connectors.sources.directory:DirectorySource",
     "file": "connectors.sources.file:FileSource",
     "mqtt": "connectors.sources.mqtt:MqttSource",
     "stdin": "connectors.sources.stdin:StdinSource",

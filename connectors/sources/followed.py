@@ -6,9 +6,10 @@ changed. So nothing that was read before the file was cut can run into what was 
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import PurePath
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
@@ -18,8 +19,19 @@ from connectors.decode.json_lines import JsonLines
 from connectors.decode.rows import RowBuilder
 from connectors.sources.lines import without_bom
 from connectors.sources.mark import GUARD, Mark, hashed
-from connectors.sources.reading import ENDINGS, TextOptions, csv_lines, names_a_field
+from connectors.sources.reading import (
+    ENDINGS,
+    MOST_EVENTS,
+    TextOptions,
+    csv_lines,
+    log_lines,
+    names_a_field,
+)
 from detector.contracts import Layout
+
+if TYPE_CHECKING:
+    from connectors.logs.digest import Digest
+    from connectors.logs.lines import LogLines
 
 _log = structlog.get_logger()
 _LEAST, _MOST = 2**14, 2**20
@@ -37,6 +49,8 @@ class Followed:
         Where to begin.
     options, layout
         What to read, and how.
+    digest : Digest or None
+        Where lines of a log go.
 
     Attributes
     ----------
@@ -46,25 +60,29 @@ class Followed:
         What was read of it before it was cut; for the owner to take.
     """
 
-    def __init__(self, fd: int, mark: Mark, options: TextOptions, layout: Layout) -> None:
+    def __init__(
+        self, fd: int, mark: Mark, options: TextOptions, layout: Layout, digest: Digest | None = None
+    ) -> None:
         self.fd = fd
         self.mark = mark
         self.gone: float | None = None
         self.former: list[Mark] = []
         self._options = options
         self._layout = layout
-        self._decoder: CsvLines | JsonLines | None = None
+        self._digest = digest
+        self._decoder: CsvLines | JsonLines | LogLines | None = None
         self._before = b""
+        self._passed = 0  # so many lines before the header or the first record
         self._wider = 0
         self._seen: tuple[int, int] | None = None
 
     @classmethod
-    def at(cls, path: str, options: TextOptions, layout: Layout) -> Self:
+    def at(cls, path: str, options: TextOptions, layout: Layout, digest: Digest | None = None) -> Self:
         """Open the file at that path, to be read from its beginning."""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         status = os.fstat(fd)
         mark = Mark(path, status.st_dev, status.st_ino, status.st_mtime_ns, real=os.path.realpath(path))
-        return cls(fd, mark, options, layout)
+        return cls(fd, mark, options, layout, digest)
 
     def close(self) -> None:
         """Close the file."""
@@ -93,13 +111,17 @@ class Followed:
         """Begin behind the last complete line; the header of CSV is read all the same."""
         mark = self.mark
         most = self._options.max_line
-        start = os.pread(self.fd, most, 0)
-        if b"\n" in start:
-            first = start.partition(b"\n")[0].removeprefix(b"\xef\xbb\xbf")
-            mark.form = self._form(first)
-            if mark.form == "csv" and not self._options.columns:
-                mark.header = first.decode("utf-8", "replace")
-                mark.start = start.index(b"\n") + 1
+        for number, line in enumerate(os.pread(self.fd, most, 0).split(b"\n")[:-1], 1):
+            mark.start += len(line) + 1
+            first = line.removeprefix(b"\xef\xbb\xbf")
+            if not self._is_preface(first, number):
+                mark.form = self._form(first)
+                break
+        if mark.form == "csv" and not self._options.columns:
+            mark.header = first.decode("utf-8", "replace")
+        else:
+            mark.start = 0
+        mark.line, self._passed = self._options.skip + 1, self._options.skip
         size = os.fstat(self.fd).st_size
         tail = os.pread(self.fd, most, max(0, size - most))
         complete = tail.rfind(b"\n") + 1
@@ -111,8 +133,10 @@ class Followed:
     def fill(self, builder: RowBuilder, limit: int) -> None:
         """Add up to `limit` rows of the complete lines that are there, rejected ones included."""
         start = len(builder) + builder.rejected
-        while (room := limit - (len(builder) + builder.rejected - start)) > 0 and self._step(builder, room):
-            pass
+        last = self.mark.line + MOST_EVENTS if self._digest is not None else math.inf
+        while self.mark.line < last and (room := limit - (len(builder) + builder.rejected - start)) > 0:
+            if not self._step(builder, room):
+                return
 
     def _step(self, builder: RowBuilder, room: int) -> bool:
         """Read one piece; False when there is nothing more for now."""
@@ -131,8 +155,13 @@ class Followed:
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and not self.mark.refused:
-            self._wider = 0
-            self._take(lines[:room], builder, room)
+            final = self.gone is not None or len(rest) > self._options.max_line
+            if self._take(lines, builder, room, final):
+                self._wider = 0
+            elif len(data) < want:
+                return False  # what may follow belongs to the same event
+            else:
+                self._wider = 2 * want
         elif len(rest) > self._options.max_line and not self.mark.refused:
             self._pass_over(rest, builder)
         elif len(data) == want and not self.mark.refused:
@@ -173,56 +202,69 @@ class Followed:
         self.mark = Mark(
             old.path, old.dev, old.ino, status.st_mtime_ns, form=old.form, header=old.header, real=old.real
         )
-        self._decoder = None
+        self._decoder, self._passed = None, 0
         self.former.append(old)
 
-    def _take(self, lines: list[bytes], builder: RowBuilder, room: int) -> None:
-        """Decode complete lines, up to the first that is too long."""
+    def _take(self, lines: list[bytes], builder: RowBuilder, room: int, final: bool) -> bool:
+        """Decode complete lines, up to the first that is too long; False where they are none of use yet."""
         mark, most = self.mark, self._options.max_line
+        if self._digest is None:
+            lines = lines[:room]
         if mark.skipping:
             mark.skipping = False
             self._advance(lines[:1])
-            return
+            return True
         if len(lines[0]) > most:
             self._reject_long(lines[0], builder)
             self._advance(lines[:1])
-            return
+            return True
         good = lines[: next((i for i, line in enumerate(lines) if len(line) > most), len(lines))]
         try:
-            used = self._decode(good, builder, room)
+            used = self._decode(good, builder, room, final or len(good) < len(lines))
         except Undecodable as error:
             builder.reject(error.reason, error.detail, f"{mark.path}:{mark.line}", lines[0])
             _log.error("file_refused", file=shown(mark.path), reason=error.reason, detail=error.detail)
             mark.refused = True
-            return
+            return True
         self._advance(lines[:used])
+        return used > 0
 
-    def _decode(self, lines: list[bytes], builder: RowBuilder, room: int) -> int:
+    def _decode(self, lines: list[bytes], builder: RowBuilder, room: int, final: bool) -> int:
         mark = self.mark
         if mark.offset == 0:
             lines = [without_bom(lines[0]), *lines[1:]]
         if self._decoder is None:
-            if not lines[0].strip():
+            if self._is_preface(lines[0], mark.line):
+                self._passed += 1
                 return 1
             self._decoder = self._start(lines[0])
         is_header = isinstance(self._decoder, CsvLines) and not self._decoder.header
-        used = self._decoder.feed(lines, mark.line, builder, room)
+        used = self._decoder.feed(lines, mark.line, builder, room, final)
         if is_header:
             mark.start = mark.offset + used + sum(map(len, lines[:used]))
         mark.header = self._decoder.state().get("header", "")
         return used
 
-    def _start(self, first: bytes) -> CsvLines | JsonLines:
+    def _start(self, first: bytes) -> CsvLines | JsonLines | LogLines:
         mark = self.mark
+        if self._digest is not None:
+            return log_lines(mark.path, {}, self._digest)
         mark.form = mark.form or self._form(first)
         if mark.form == "jsonl":
             return JsonLines(mark.path, {}, self._options.max_line)
         # Behind a rotation the header may come again, or be another one, or not come at all.
-        if mark.line == 1 and names_a_field(first, self._layout):
+        if mark.line == 1 + self._passed and names_a_field(first, self._options, self._layout):
             mark.header = ""
         return csv_lines(
             self._options, self._layout, mark.path, {}, mark.header, multiline=False, drop_header=True
         )
+
+    def _is_preface(self, line: bytes, number: int) -> bool:
+        """Tell whether a line comes before all that can be header or record."""
+        if not line.strip() or self._form(b"") == "jsonl":
+            return not line.strip()
+        comment = self._options.comment.encode()
+        return number <= self._options.skip or (bool(comment) and line.startswith(comment))
 
     def _form(self, first: bytes) -> str:
         if self._options.format != "auto":

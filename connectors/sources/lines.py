@@ -24,7 +24,10 @@ class Overlong(bytes):
 def without_bom(start: bytes) -> bytes:
     """Return the first bytes of a text without the mark; raises `Undecodable` where they are UTF-16."""
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Undecodable("utf16", "the text is UTF-16; convert it to UTF-8")
+        raise Undecodable(
+            "utf16",
+            "the text is UTF-16; convert it to UTF-8, or, for files that are read once, set encoding: utf-16",
+        )
     return start.removeprefix(_BOM)
 
 
@@ -160,7 +163,7 @@ class LineReader:
             self._dropped, self._overlong = None, True
         end = chunk.rfind(b"\n") + 1
         if end:
-            self._text += self.rest + chunk[:end]
+            self._text = b"".join((self._text, self.rest, memoryview(chunk)[:end]))
             self.rest = chunk[end:]
         else:
             self.rest += chunk

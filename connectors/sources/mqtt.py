@@ -87,6 +87,7 @@ class MqttSource:
 
     def open(self, resume: bytes) -> None:
         """Begin to connect; whether it works is seen by `connected`, and told by the log."""
+        self._decoding.prepare()
         if resume:
             self._restore(resume)
         options = self.options

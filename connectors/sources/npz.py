@@ -46,6 +46,7 @@ class NpzReading:
         self._row: int = saved.get("row", 0)
         self._total = self._width = 0
         self._archive: zipfile.ZipFile | None = None
+        self.broken = False
 
     def state(self) -> dict[str, Any]:
         """Return where the next `fill` begins."""
@@ -64,6 +65,7 @@ class NpzReading:
                 raise  # the disk's; a place before the file's beginning is the archive's
             reason = error.reason if isinstance(error, Undecodable) else "bad_npz"
             builder.reject(reason, str(error), f"{self._path}:{self._row}")
+            self.broken = True
             return False
         return self._row < self._total
 

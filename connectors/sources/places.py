@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from connectors.sources.mark import Mark
+from connectors.sources.packed import ENDINGS as PACKED
 
-_PACKED = (".gz", ".bz2", ".xz", ".zst")
 _TURN = re.compile("[-._:TZ0-9]*(old|bak|backup)?")
 """What rotation puts behind a name, a number or a time mostly; others that begin alike are other logs."""
 _SAME = re.compile(r"(?<![^/])(\*\*/)+")
@@ -33,7 +33,9 @@ def names(patterns: tuple[str, ...]) -> set[str]:
 def matching(patterns: tuple[str, ...]) -> dict[tuple[int, int], str]:
     """Return the files that match, each once, by device and inode; packed ones do not grow."""
     found: dict[tuple[int, int], str] = {}
-    for path, status in _regular(sorted(name for name in names(patterns) if not name.endswith(_PACKED))):
+    for path, status in _regular(
+        sorted(name for name in names(patterns) if not name.endswith(tuple(PACKED)))
+    ):
         found.setdefault((status.st_dev, status.st_ino), path)
     return found
 

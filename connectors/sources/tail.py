@@ -35,7 +35,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 from pydantic import Field
@@ -47,12 +47,17 @@ from connectors.options import Duration
 from connectors.sources.followed import Followed
 from connectors.sources.mark import Mark
 from connectors.sources.places import find_beside, matching, siblings
-from connectors.sources.reading import TextOptions
+from connectors.sources.reading import TextOptions, position_of
 from detector.contracts import Batch, Gap, Layout
 from detector.errors import SourceError
 
+if TYPE_CHECKING:
+    from connectors.logs.digest import Digest
+
 _log = structlog.get_logger()
 _REMEMBERED = 8
+_SAVE_S = 5.0
+"""So often the position of a log is stored at least, as long as lines come."""
 
 
 class TailOptions(TextOptions):
@@ -94,7 +99,8 @@ class TailSource:
     ) -> None:
         self.name = name
         self._options = options
-        self._layout = layout
+        self._digest = options.digest(name, layout, clock, replayed=False)
+        self._layout = self._digest.layout if self._digest is not None else layout
         self._clock = clock
         self._files: list[Followed] = []
         self._done: list[Mark] = []
@@ -105,6 +111,8 @@ class TailSource:
         self._next_scan = 0.0
         self._turn = 0
         self._unsaved = False
+        self._next_save = 0.0
+        self._saved = 0
 
     def open(self, resume: bytes) -> None:
         """Find the files; none there yet is no error."""
@@ -127,7 +135,8 @@ class TailSource:
         """Return the next rows, None when there are none in time.
 
         The first batch after a start at the end may be empty: it carries the position, so that what
-        is written while a restart takes place is not lost.
+        is written while a restart takes place is not lost. So may others be of a log whose lines have
+        made no record for long.
         """
         deadline = time.monotonic() + timeout_s
         builder = RowBuilder(self._layout)
@@ -135,6 +144,9 @@ class TailSource:
             if time.monotonic() >= self._next_scan:
                 self._scan()
             self._fill(builder, max_rows)
+            if self._digest is not None:
+                self._digest.idle(builder, max_rows - len(builder) - builder.rejected)
+                self._unsaved = self._unsaved or self._to_be_saved(self._digest)
             if len(builder) + builder.rejected or self._unsaved or self._gaps:
                 self._unsaved, gaps, self._gaps = False, self._gaps, []
                 return replace(builder.batch(arrival=self._clock(), position=self._position()), gaps=gaps)
@@ -199,7 +211,7 @@ class TailSource:
     def _open(self, path: str) -> Followed | None:
         """Open a file; None where it cannot be, or where it is followed already, under another name."""
         try:
-            file = Followed.at(path, self._options, self._layout)
+            file = Followed.at(path, self._options, self._layout, self._digest)
         except OSError as error:  # gone again, or not ours to read: the next look will tell
             _log.warning("file_not_opened", source=self.name, file=shown(path), error=error.strerror)
             return None
@@ -263,8 +275,11 @@ class TailSource:
             saved = json.loads(resume)
             marks = [Mark(**mark) for mark in saved["files"]]
             self._done = [Mark(**mark) for mark in saved["done"]]
+            log = dict(saved.get("log", {}))
         except (ValueError, TypeError, KeyError) as error:
             raise SourceError(f"the saved position of source {self.name} cannot be read: {error}") from error
+        if self._digest is not None:
+            self._digest.restore(log)
         here = matching(self._options.paths)
         newest: dict[str, Mark] = {}
         for mark in sorted(marks, key=lambda mark: mark.mtime):
@@ -290,10 +305,17 @@ class TailSource:
         """Tell whether it is the file of the mark; under another name the inode alone is no proof."""
         return file.mark.file == mark.file and (mark.is_copied_by if rotated else mark.fits)(file.fd)
 
+    def _to_be_saved(self, digest: Digest) -> bool:
+        """Tell whether lines were read that made no record, and it is time that their position is stored."""
+        now = time.monotonic()
+        if digest.taken == self._saved or now < self._next_save:
+            return False
+        self._next_save, self._saved = now + _SAVE_S, digest.taken
+        return True
+
     def _position(self) -> bytes:
-        return json.dumps(
-            {
-                "files": [asdict(file.mark) for file in self._files],
-                "done": [asdict(mark) for mark in self._done],
-            }
-        ).encode()
+        state = {
+            "files": [asdict(file.mark) for file in self._files],
+            "done": [asdict(mark) for mark in self._done],
+        }
+        return position_of(state, self._digest)

@@ -6,9 +6,10 @@ Exit codes: 0 done, 1 it went wrong while running, 2 wrong usage, 3 the state di
 
 from __future__ import annotations
 
-import gc
+import atexit
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import typer
@@ -49,6 +50,16 @@ for _group in _GROUPS:
 
 def main() -> None:
     """Run the command line and exit; the console script ``kyori``."""
+    code = 1  # of an error that nobody foresaw
+
+    def leave() -> None:
+        """End here: Python would free all that it has loaded, piece by piece."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
+
+    atexit.register(leave)  # the first to register is the last that is called
     if sys.platform == "win32":
         say("kyori does not run on Windows; use Linux, also inside WSL or a container", err=True)
         sys.exit(1)
@@ -60,7 +71,6 @@ def main() -> None:
         # complain about the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or 1
-    gc.freeze()  # a quarter of a second: Python would look for cycles among all that ends with the process
     sys.exit(code)
 
 

@@ -40,7 +40,7 @@ class _Answer(NamedTuple):
 def nearest(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[INPUT]", help="CSV, JSON Lines or .npz, also .gz; - is stdin."),
+        typer.Argument(metavar="[INPUT]", help="CSV, JSON Lines, Parquet or .npz, also packed; - is stdin."),
     ] = None,
     labels: Annotated[
         str | None,

@@ -11,7 +11,7 @@ from detector.errors import KyoriError
 
 Source = Annotated[
     str,
-    typer.Argument(metavar="INPUT", help="CSV, JSON Lines or .npz, also .gz; - is stdin."),
+    typer.Argument(metavar="INPUT", help="CSV, JSON Lines, WAV, Parquet or .npz, also packed; - is stdin."),
 ]
 Pipeline = Annotated[
     str | None,

@@ -115,6 +115,7 @@ def _source_lines(survey: Survey) -> str:
     lines = ["    type: file    # read once, from beginning to end; tail follows a file that grows"]
     if survey.format != "auto":
         lines.append(f"    format: {survey.format}")
+    lines += [f"    {name}: {quoted(value)}" for name, value in survey.written.items()]
     return "\n".join([*lines, f"    paths: [{quoted(survey.path)}]"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Survey:
         Numeric columns that are no features, and why.
     time, key : str or None
         Columns.
+    written : dict of str to str
+        What the source must be told of how the file is written.
     models : int
         Different values of the key among the records looked at.
     """
@@ -56,13 +58,18 @@ class Survey:
     time: str | None = None
     key: str | None = None
     models: int = 0
+    written: dict[str, str] = field(default_factory=dict)
 
 
 def survey(file: Path, kind: str) -> Survey:
     """Look at the first records of `file`; `kind` is ``csv``, ``jsonl`` or ``auto``."""
     found = sniff_file(file)
+    if found.format == "wav":
+        raise KyoriError(f"{file}: a recording; write its configuration after examples/voice/voice.yaml")
+    if found.written.question:
+        raise KyoriError(f"{file}: {found.written.question} in a configuration of your own")
     texts = [name for name in found.columns if name not in (*found.numbers, *found.labels, found.time)]
-    key, models = _key(file, kind, texts, found.numbers)
+    key, models = _key(file, {"format": kind, **found.written.options}, texts, found.numbers)
     left_out = dict.fromkeys(found.labels, "tells what is an anomaly: an answer, not a measurement")
     features = []
     for name in found.numbers:
@@ -84,10 +91,13 @@ def survey(file: Path, kind: str) -> Survey:
         time=found.time,
         key=key,
         models=models,
+        written=found.written.options,
     )
 
 
-def _key(file: Path, kind: str, texts: Sequence[str], numbers: Sequence[str]) -> tuple[str | None, int]:
+def _key(
+    file: Path, how: Mapping[str, str], texts: Sequence[str], numbers: Sequence[str]
+) -> tuple[str | None, int]:
     """Return the column that tells who sent a record, and how many senders there are.
 
     A column named like a sender comes first; any other must be text.
@@ -95,7 +105,7 @@ def _key(file: Path, kind: str, texts: Sequence[str], numbers: Sequence[str]) ->
     named = [name for name in (*texts, *numbers) if _names_a_sender(name)]
     others = [name for name in texts if name not in named and not _words(name) & _ANSWERS]
     for name in named + others:
-        keys = _keys(file, kind, name)
+        keys = _keys(file, how, name)
         senders = set(keys)
         whole = name in texts or all(sender.isdigit() for sender in senders)
         if whole and 2 <= len(senders) <= len(keys) / _ROWS_PER_KEY:
@@ -103,12 +113,12 @@ def _key(file: Path, kind: str, texts: Sequence[str], numbers: Sequence[str]) ->
     return None, 0
 
 
-def _keys(file: Path, kind: str, column: str) -> list[str]:
+def _keys(file: Path, how: Mapping[str, str], column: str) -> list[str]:
     """Return the column's value in each of the first records."""
     if re.search(r"[{}!:\[\]]", column):
         return []  # no key template could name it
     source = sources.load("file")
-    options = source.Options(type="file", paths=[glob.escape(str(file.absolute()))], format=kind)
+    options = source.Options(type="file", paths=[glob.escape(str(file.absolute()))], **how)
     reader = source("init", options, Layout(numbers=(), key=f"{{{column}}}"))
     try:
         reader.open(b"")

@@ -100,7 +100,7 @@ class Report:
         if kind == "missing":
             return self.problem(full, "is missing", f"add it: {description(model, where)}".removesuffix(": "))
         if kind == "extra_forbidden":
-            known = allowed(model, where[:-1])
+            known = allowed(model, where[:-1]) - {str(where[-1])}  # another form of the map may have it
             return self.problem(full, "there is no such setting", suggestion(str(where[-1]), known))
         said = str(detail.get("ctx", {}).get("error", detail["msg"]))
         message, _, remedy = said.partition("; ")
@@ -184,8 +184,8 @@ def description(model: type[BaseModel], where: Where) -> str:
     return next((field.description for field in found if field is not None and field.description), "")
 
 
-def secret_places(model: type[BaseModel], data: Any, where: Where = ()) -> set[Where]:
-    """Return the places of values that the model declares as secret.
+def secret_places(model: Any, data: Any, where: Where = ()) -> set[Where]:
+    """Return the places of values that the model, or a map of such values, declares as secret.
 
     >>> from pydantic import SecretStr, create_model
     >>> secret_places(create_model("M", password=(SecretStr, ...)), {"password": "x"})
@@ -196,7 +196,7 @@ def secret_places(model: type[BaseModel], data: Any, where: Where = ()) -> set[W
         for kind in _inside(model, step):
             if kind is SecretStr:
                 places.add((*where, step))
-            elif _is_model(kind):
+            elif _is_model(kind) or get_origin(kind) is dict:
                 places |= secret_places(kind, part, (*where, step))
     return places
 

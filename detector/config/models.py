@@ -63,7 +63,7 @@ class File(Settings):
     outputs: dict[Name, Options] = Field(min_length=1, description="where alerts go, by name")
     commands: Options | None = Field(
         default=None,
-        description="where labels of alerts are taken from while the daemon runs; default: nowhere",
+        description="where labels and other commands are taken from while the daemon runs; default: nowhere",
     )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     watchdog: Literal["off"] | Annotated[Interval, Field(ge=1.0)] = Field(
@@ -96,7 +96,7 @@ class Config:
     pipelines, sources, outputs : mapping by name
         In the order of the file.
     commands : Connector or None
-        Where labels are taken from.
+        Where commands are taken from.
     log : Log
         What the daemon says about itself.
     watchdog : float or None

@@ -51,8 +51,9 @@ class Vector:
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self.features = record.features
-        given, fields = record.context.features, record.fields
+        self.features = record.judged
+        given, fields = record.context.given, record.fields
+        self._fields = fields
         lags = [_lags(record, j) for j in range(len(fields))]
         waves = ["hour"] * (2 * record.context.hour_of_day) + ["weekday"] * (2 * record.context.day_of_week)
         before = [f"recent {fields[j].name}" for j in range(len(fields)) for _ in range(lags[j])]
@@ -111,7 +112,7 @@ class Vector:
         """
         X = np.full((len(time), len(self)), np.nan)
         faults: dict[tuple[str, str], int] = {}
-        for j, feature in zip(self.columns.tolist(), self.record.fields, strict=True):
+        for j, feature in zip(self.columns.tolist(), self._fields, strict=True):
             values = columns.get(feature.source)
             if values is None:
                 continue
@@ -152,7 +153,7 @@ def _lags(record: Record, j: int) -> int:
     own = record.fields[j].lags
     if own is not None:
         return own
-    return record.context.lags if j >= len(record.context.features) else 0
+    return record.context.lags if j >= len(record.context.given) else 0
 
 
 def _refuse(

@@ -20,9 +20,9 @@ from numba import types
 from detector.jit import Bools2, Floats1, Floats2, borrow
 from detector.kernel import chart as charts
 from detector.kernel import independent, series
-from detector.kernel.judge import decide, forgetting
+from detector.kernel.judge import decide, forgetting, patience_of
 from detector.kernel.moved import MOVES, follow
-from detector.kernel.plan import ALL, AUTO, FROZEN, IN, INDEPENDENT, NEVER, OUT, PARTS, PLAN, RULE
+from detector.kernel.plan import ALL, AUTO, FROZEN, IN, INDEPENDENT, NEVER, OUT, PARTS, PAUSED, PLAN, RULE
 from detector.kernel.start import start_anew
 from detector.reference import moments
 from detector.row import (
@@ -154,7 +154,8 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
     width = at + d * (d + 1) // 2 + 2 * d
     v, z, precision, least, u = room[0], room[1], room[2], room[3], room[4]
     usable, fresh = flags[0], flags[1]
-    patience, apart32 = plan.accept if plan.mode != NEVER else math.inf, apart.view(np.float32)
+    patience, learns = patience_of(plan), plan.mode != PAUSED
+    apart32 = apart.view(np.float32)
     for i in range(first, X.shape[0]):
         row = rows[slots[i]]
         if plan.mode == FROZEN:
@@ -177,7 +178,17 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
             context = charts.leading(usable, plan.context)
             scale, missing = chart[width - d :], d - plan.context - k + context
             score, q = series.student(
-                chart, z, precision, scale, usable, plan.context, d, missing, chart[HELD] == 0.0, seen, u
+                chart,
+                z,
+                precision,
+                scale,
+                usable,
+                plan.context,
+                d,
+                missing,
+                learns and chart[HELD] == 0.0,
+                seen,
+                u,
             )
             score = series.echo(row, score, excess.in_force(tail, rule, widen, chart[WEIGHT]))
             judged = k > context
@@ -188,10 +199,11 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
                 single, z, precision, context, k, d - plan.context - k + context
             )
             squeeze(single, d, at, v, least, usable, u)
-            lone = plain * independent.near(row, single, neighbours, u, plain, d, plan.context, apart32)
+            nearest = independent.near(row, single, neighbours, u, plain, d, plan.context, apart32, learns)
+            lone = plain * nearest
             if seen < independent.FIRST:
                 single[SMOOTHED] = plain + 1.0
-            else:
+            elif learns:
                 independent.follow(single, SMOOTHED, plain, seen)
             if alone:
                 score, judged = lone, k > context
@@ -228,7 +240,7 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
         )
         if both or not alone:
             before = chart[HELD]
-            held = series.hold(chart, q, seen, parts.hold and plan.mode != ALL, plan.accept)
+            held = not learns or series.hold(chart, q, seen, parts.hold and plan.mode != ALL, plan.accept)
             if chart[HELD] < before and series.accepted(chart) and not alone:
                 excess.restart(tail)
             learn_series(

@@ -8,9 +8,9 @@ import numpy as np
 from numba import types
 
 from detector.jit import Floats1, jit
-from detector.kernel.judge import decide, forgetting
+from detector.kernel.judge import decide, forgetting, patience_of
 from detector.kernel.moved import MOVES, follow
-from detector.kernel.plan import FROZEN, IN, NEVER, OUT, PLAN, RULE
+from detector.kernel.plan import FROZEN, IN, OUT, PLAN, RULE
 from detector.metric.distances.signature import DISTANCE
 from detector.reference import moments
 from detector.reference import point as points
@@ -80,7 +80,7 @@ def run(  # type: ignore[no-untyped-def]
     d = X.shape[1]
     at = VECTORS + 4 * d
     raw, reference, spread, part, mean = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
-    patience = plan.accept if plan.mode != NEVER else math.inf
+    patience = patience_of(plan)
     for i in range(X.shape[0]):
         row = rows[slots[i]]
         if plan.mode == FROZEN:

@@ -87,12 +87,13 @@ def weight_of(chart, square, seen):  # type: ignore[no-untyped-def]
 
 
 @borrow()
-def near(head, chart, neighbours, u, score, d, context, apart):  # type: ignore[no-untyped-def]
+def near(head, chart, neighbours, u, score, d, context, apart, learns):  # type: ignore[no-untyped-def]
     """Return the city-block distance to the nearest of some usual rows before; keep this one if it is usual.
 
     `u` are the deviations of the columns, each by itself in standard deviations, squeezed by asinh. A row
     that is far from the middle but near to rows that were usual is one of a cloud of its own. `apart`, twice
-    NEIGHBOURS, is room for its distance from each and the number of columns that both have.
+    NEIGHBOURS, is room for its distance from each and the number of columns that both have. None is
+    kept unless it `learns`.
 
     The neighbours stand column by column, so that one column of all of them is compared at a time. All of
     this is float32, whose rounding is far below `LEAST_NEAR`.
@@ -113,7 +114,7 @@ def near(head, chart, neighbours, u, score, d, context, apart):  # type: ignore[
     for i in range(min(seen, NEIGHBOURS)):
         if both[i] > 0.0:
             best = min(best, total[i] * (d - context) / both[i])
-    if score <= chart[SMOOTHED]:
+    if learns and score <= chart[SMOOTHED]:
         for j in range(d):
             neighbours[j * NEIGHBOURS + seen % NEIGHBOURS] = u[j]
         head[NEAR_SEEN] += 1.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from detector.jit import borrow
-from detector.kernel.plan import ALL, FROZEN, NEVER
+from detector.kernel.plan import ALL, FROZEN, NEVER, PAUSED
 from detector.reference.moments import young_until
 from detector.row import GATED, LEARN_CLOCK, WEIGHT
 
@@ -26,10 +28,18 @@ def forgetting(chart, clock, d, by_records, by_seconds):  # type: ignore[no-unty
     return max(lam, min(young_until(d) / chart[WEIGHT], 1.0))
 
 
+@borrow(inline=True)
+def patience_of(plan):  # type: ignore[no-untyped-def]
+    """Return after how long a run of high scores the tail starts anew; below 0: it learns nothing."""
+    if plan.mode == PAUSED:
+        return -1.0
+    return plan.accept if plan.mode != NEVER else math.inf
+
+
 @borrow()
 def decide(head, anomaly, warm, mode, accept):  # type: ignore[no-untyped-def]
     """Return whether to learn this record, and count anomalies in a row."""
-    if mode == FROZEN:
+    if mode in (FROZEN, PAUSED):
         return False
     if warm:
         return True

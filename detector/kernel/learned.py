@@ -22,10 +22,10 @@ from numba import types
 
 from detector.jit import Floats1, Floats2, borrow, jit
 from detector.kernel import chart as charts
-from detector.kernel.judge import decide, forgetting
+from detector.kernel.judge import decide, forgetting, patience_of
 from detector.kernel.mahalanobis import equivalent
 from detector.kernel.moved import MOVES, follow
-from detector.kernel.plan import FROZEN, IN, NEVER, OUT, PLAN, RULE
+from detector.kernel.plan import FROZEN, IN, OUT, PLAN, RULE
 from detector.reference import moments
 from detector.reference import point as points
 from detector.row import CLOCK, EXCESS, EXCESS_SIZE, HEAD, LEARNED, MATURE, PRIOR, SEEN, VECTORS, WEIGHT
@@ -187,7 +187,7 @@ def run(  # type: ignore[no-untyped-def]
     pull, B, G, y, u = np.empty(d), np.empty((k, d)), np.empty((k, k)), np.empty(k), np.empty(k)
     usable, fresh = np.empty(d, np.bool_), np.empty(d, np.bool_)
     full = d if transform.way == STANDARD else k
-    patience = plan.accept if plan.mode != NEVER else math.inf
+    patience = patience_of(plan)
     for i in range(X.shape[0]):
         row = rows[slots[i]]
         if plan.mode == FROZEN:

@@ -9,7 +9,7 @@ import numpy as np
 from detector.jit import Bools2, Floats1, Floats2, borrow, jit
 from detector.kernel import chart as charts
 from detector.kernel import fused
-from detector.kernel.judge import decide, forgetting
+from detector.kernel.judge import decide, forgetting, patience_of
 from detector.kernel.moved import MOVES, follow
 from detector.kernel.plan import ALL, FROZEN, GATE, IN, NEVER, OUT, PLAN, RULE
 from detector.reference import moments
@@ -61,7 +61,7 @@ def loop(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 - calls from
     size = charts.own_at(at, d) + d
     v, z, precision, least, mean = room[0], room[1], room[2], room[3], room[4]
     usable, fresh = flags[0], flags[1]
-    patience = plan.accept if plan.mode != NEVER else math.inf
+    patience = patience_of(plan)
     for i in range(X.shape[0]):
         row = rows[slots[i]]
         if plan.mode == FROZEN:

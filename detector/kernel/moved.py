@@ -20,7 +20,7 @@ class Moves(NamedTuple):
     Attributes
     ----------
     begin : int
-        Records before either begins.
+        Records before either begins: until a model has its start behind it.
     window : int
         Records of a window; 0 = no shifts.
     half_life : float

@@ -12,8 +12,12 @@ from detector.kernel.independent import NEIGHBOURS
 from detector.kernel.series import EVERY
 from detector.verdict.rule import Rule
 
-ALL, GATE, NEVER, FROZEN = 0, 1, 2, 3
-"""What to learn: everything, all but anomalies, nothing after the warm-up, nothing at all."""
+ALL, GATE, NEVER, FROZEN, PAUSED = 0, 1, 2, 3, 4
+"""What to learn: everything, all but anomalies, nothing after the warm-up, nothing at all.
+
+`FROZEN` judges each record by itself; `PAUSED` goes on with what is of the stream and not of the reference:
+clock, running averages, the numbers of records. It is for models that have their start behind them.
+"""
 
 
 AUTO, SERIES, INDEPENDENT = 0, 1, 2
@@ -28,7 +32,7 @@ class Plan(NamedTuple):
     warmup : int
         Records without a verdict.
     mode : int
-        `ALL`, `GATE`, `NEVER` or `FROZEN`.
+        `ALL`, `GATE`, `NEVER`, `FROZEN` or `PAUSED`.
     accept : float
         So many anomalies in a row are a new normal.
     by_records, by_seconds : float

@@ -22,7 +22,8 @@ from numba import types
 
 from detector.contracts import Floats
 from detector.jit import Floats1, jit
-from detector.kernel.plan import ALL, FROZEN, IN, NEVER, OUT, PLAN, RULE
+from detector.kernel.judge import patience_of
+from detector.kernel.plan import ALL, FROZEN, IN, NEVER, OUT, PAUSED, PLAN, RULE
 from detector.kernel.series import spare_runs
 from detector.reference import season
 from detector.reference.moments import LEARNABLE
@@ -268,9 +269,12 @@ def run(  # type: ignore[no-untyped-def]
         warm = number <= plan.warmup
         x = X[i, 0] - row[ORIGIN] if not math.isnan(row[ORIGIN]) else 0.0
         raw, farthest = step(
-            row, x, clock[i], clock[i] - row[HEARD], number, learnable and (warm or plan.mode != NEVER),
-            plan, seasonal, told, terms, gain,
+            row, x, clock[i], clock[i] - row[HEARD], number,
+            learnable and (warm or plan.mode not in (NEVER, PAUSED)), plan, seasonal, told, terms, gain,
         )  # fmt: skip
+        if plan.mode == PAUSED:  # what was not learned shall not stand out in its block later
+            for c in range(STEP + 1):
+                row[CHARTS + c * CHART + HIGHEST] = 0.0
         judged = number > BLOCK
         limit = excess.in_force(tail, rule, widen, number) if judged and not warm else math.nan
         judged_raw = raw * bias[i, 0]
@@ -283,9 +287,8 @@ def run(  # type: ignore[no-untyped-def]
             explain(row, told, farthest, values[i], expected[i], sd[i])
         row[CLOCK], row[HEARD], row[SEEN] = clock[i], clock[i], number
         if judged:
-            patience = plan.accept if plan.mode != NEVER else math.inf
             seen = raw * max(bias[i, 0], 1.0)
-            excess.observe(tail, rule, widen, seen, clock[i], warm, number, patience)
+            excess.observe(tail, rule, widen, seen, clock[i], warm, number, patience_of(plan))
         if number <= start:
             place = START + int(number) - 1
             row[place], row[place + start] = x, clock[i]

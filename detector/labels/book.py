@@ -13,7 +13,7 @@ means the same before and after a restart.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +69,12 @@ class Remembered:
 
     def with_another(self, x: Floats, level: float) -> Remembered:
         """Return the same after one more anomaly; when there is no room, every other one makes way."""
-        more = replace(self, level=max(self.level, level), count=self.count + 1)
-        if self.count % self.stride:
-            return more
-        X = np.vstack([self.X, x])
-        if len(X) <= MOST_VECTORS:
-            return replace(more, X=X)
-        return replace(more, X=X[::2], stride=2 * self.stride)
+        X, stride = self.X, self.stride
+        if self.count % stride == 0:
+            X = np.vstack([X, x])
+        if len(X) > MOST_VECTORS:
+            X, stride = X[::2], 2 * stride
+        return Remembered(self.key, X, max(self.level, level), stride, self.count + 1, self.number)
 
 
 @dataclass(frozen=True)

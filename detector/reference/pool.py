@@ -119,7 +119,10 @@ class Pool:
         return slots
 
     def _look_up(self, keys: Objects) -> NDArray[np.int64]:
-        return np.fromiter(map(self._index.get, keys, repeat(-1)), np.int64, len(keys))
+        names = keys.tolist()
+        if names and names.count(names[0]) == len(names):  # as where there is no key: a tenth of the time
+            return np.full(len(names), self._index.get(names[0], -1))
+        return np.fromiter(map(self._index.get, names, repeat(-1)), np.int64, len(names))
 
     def _use(self, slots: NDArray[np.int64]) -> None:
         self._dirty[slots] = True

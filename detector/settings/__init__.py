@@ -8,7 +8,7 @@ describes what may be written, not what comes out.
 
 from __future__ import annotations
 
-from detector.settings.base import Settings
+from detector.settings.base import MOST_LAGS, Settings
 from detector.settings.detector import (
     Covariance,
     Detector,
@@ -20,8 +20,9 @@ from detector.settings.detector import (
 from detector.settings.metric import Metric, Promote, Retrain
 from detector.settings.modes import Modes
 from detector.settings.pipeline import Alerting, Limits, OpenAfter, Outbox, Pipeline, Severity
-from detector.settings.record import MOST_LAGS, Context, Feature, Missing, Record, Time
+from detector.settings.record import Context, Feature, Missing, Record, Time
 from detector.settings.watching import LEAST_WINDOW, Drift, Shift, Watch
+from detector.settings.waveform import Waveform
 
 __all__ = [
     "LEAST_WINDOW",
@@ -51,4 +52,5 @@ __all__ = [
     "Time",
     "Warmup",
     "Watch",
+    "Waveform",
 ]

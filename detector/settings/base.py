@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+MOST_LAGS = 50
+
 
 class Settings(BaseModel):
     """Frozen, and an unknown name is an error."""

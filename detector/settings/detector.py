@@ -137,8 +137,8 @@ class Warmup(Settings):
     history: str = Field(
         default="",
         alias="from",
-        description="a file of earlier records, learned before the first live one: CSV, JSON Lines, .npz, "
-        "also .gz",
+        description="a file of earlier records, learned before the first live one: CSV, JSON Lines, WAV, "
+        ".npz, also .gz",
     )
 
     @model_validator(mode="before")

@@ -175,7 +175,7 @@ class Pipeline(Settings):
                     "a fixed reference cannot say what holds in which context; leave out record.context and "
                     "lags, or take another reference"
                 )
-            _check_point(self.detector.reference.values, self.record.features)
+            _check_point(self.detector.reference.values, self.record.judged)
         return self
 
     @model_validator(mode="after")
@@ -200,13 +200,16 @@ class Pipeline(Settings):
         """What sources have to take from each record."""
         record = self.record
         counted = [record.sequence] if record.sequence else []
+        computed = {statistic.column for wave in record.waves for statistic in wave.statistics}
+        sources = [feature.source for feature in record.fields if feature.source not in computed]
         return Layout(
-            numbers=tuple(dict.fromkeys([*(feature.source for feature in record.fields), *counted])),
+            numbers=tuple(dict.fromkeys([*sources, *counted])),
             time=record.time.field if record.time else None,
             time_format=record.time.format if record.time else "auto",
             timezone=record.time.tz if record.time else "UTC",
             key=self.key,
             join=Join(record.join.within, record.join.when) if record.join else None,
+            waves=record.waves,
         )
 
     @property
@@ -214,7 +217,7 @@ class Pipeline(Settings):
         """When an alert opens: single records matter where no others say the same."""
         if self.alert.open_after != "auto":
             return self.alert.open_after
-        single = len(self.record.features) == 1 and not self.record.explained and self.detector.alone
+        single = len(self.record.judged) == 1 and not self.record.explained and self.detector.alone
         return OpenAfter(k=1, n=1) if single or self.detector.mode == "iid" else OpenAfter(k=3, n=5)
 
     @field_validator("key")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from detector.settings.base import Settings
+from detector.contracts import Wave
+from detector.settings.base import MOST_LAGS, Settings
+from detector.settings.waveform import Waveform
 from detector.written import Duration, Interval, Part, Run, Zone
-
-MOST_LAGS = 50
 
 
 class Feature(Settings):
@@ -67,6 +68,30 @@ class Feature(Settings):
         return self.field or self.name
 
 
+def _kind(value: object) -> str:
+    """Tell a waveform by what only it has."""
+    given = value.keys() if isinstance(value, dict) else {"from"} if isinstance(value, Waveform) else ()
+    return "waveform" if {"from", "rate_hz", "use"}.intersection(given) else "feature"
+
+
+Listed = Annotated[
+    Annotated[Feature, Tag("feature")] | Annotated[Waveform, Tag("waveform")], Discriminator(_kind)
+]
+"""What may stand in a list of features."""
+
+
+def _columns(listed: tuple[Feature | Waveform, ...]) -> tuple[Feature, ...]:
+    """Return a feature for each column that a list of features makes."""
+    return tuple(column for one in listed for column in (_of(one) if isinstance(one, Waveform) else (one,)))
+
+
+def _of(wave: Waveform) -> Iterator[Feature]:
+    for name, unit in wave.columns:
+        yield Feature(
+            name=name, unit=unit, log=wave.log, smooth=wave.smooth, lags=wave.lags, direction=wave.direction
+        )
+
+
 class Time(Settings):
     """Where a record keeps its own time."""
 
@@ -106,7 +131,7 @@ class Time(Settings):
 class Context(Settings):
     """What explains a record and is not judged: the others are judged given these."""
 
-    features: tuple[Feature, ...] = Field(default=(), description="fields, written like those of the record")
+    features: tuple[Listed, ...] = Field(default=(), description="fields, written like those of the record")
     hour_of_day: int = Field(
         default=0, ge=0, le=4, description="sine waves for the course of a day; 2 suit most, 0 = none"
     )
@@ -122,14 +147,19 @@ class Context(Settings):
 
     @field_validator("features")
     @classmethod
-    def _not_judged(cls, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
-        for feature in features:
+    def _not_judged(cls, features: tuple[Feature | Waveform, ...]) -> tuple[Feature | Waveform, ...]:
+        for feature in _columns(features):
             if feature.direction != "both" or feature.ignore_below:
                 raise ValueError(
                     f"{feature.name}: context is not judged; leave out direction and ignore_below, or move "
                     "it to record.features"
                 )
         return features
+
+    @property
+    def given(self) -> tuple[Feature, ...]:
+        """A feature for each column."""
+        return _columns(self.features)
 
 
 class Missing(Settings):
@@ -155,7 +185,7 @@ class Join(Settings):
 class Record(Settings):
     """From a record to a vector."""
 
-    features: tuple[Feature, ...] = Field(min_length=1, description="the vector, in this order")
+    features: tuple[Listed, ...] = Field(min_length=1, description="the vector, in this order")
     time: Time | None = Field(default=None, description="the event time; default: the time of arrival")
     context: Context = Field(default=Context(), description="what explains a record and is not judged")
     missing: Missing = Field(default=Missing(), description="what to do with records that lack values")
@@ -182,13 +212,24 @@ class Record(Settings):
     @property
     def fields(self) -> tuple[Feature, ...]:
         """Everything that is read from a record: context first, then what is judged."""
-        return (*self.context.features, *self.features)
+        return (*self.context.given, *self.judged)
+
+    @property
+    def judged(self) -> tuple[Feature, ...]:
+        """A feature for each column that is judged."""
+        return _columns(self.features)
+
+    @property
+    def waves(self) -> tuple[Wave, ...]:
+        """What has to be computed of samples."""
+        listed = (*self.context.features, *self.features)
+        return tuple(one.wave for one in listed if isinstance(one, Waveform))
 
     @property
     def explained(self) -> bool:
         """Whether there is context: something that explains a record and is not judged."""
         context = self.context
-        lagged = context.lags or any(feature.lags for feature in self.features)
+        lagged = context.lags or any(one.lags for one in self.features)
         return bool(context.features or context.hour_of_day or context.day_of_week or lagged)
 
     @model_validator(mode="after")
@@ -205,4 +246,22 @@ class Record(Settings):
             raise ValueError(
                 "sequence numbers messages, of which join makes records; leave out one of the two"
             )
+        if self.join is not None and self.waves:
+            raise ValueError(
+                "join makes records of single values, but a waveform is one; leave out one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _computed(self) -> Record:
+        """Refuse what leaves open which column, or which part of a recording, is meant."""
+        computed = {statistic.column for wave in self.waves for statistic in wave.statistics}
+        read = [feature for feature in self.fields if feature.name not in computed]
+        both = next((feature.name for feature in read if feature.source in computed), None)
+        if both is not None:
+            raise ValueError(
+                f"features: the field of {both} is also computed; give the waveform another name"
+            )
+        if len({(wave.window, wave.hop) for wave in self.waves}) > 1:
+            raise ValueError("features: waveforms of different window or hop; write the same in each of them")
         return self

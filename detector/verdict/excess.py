@@ -163,8 +163,11 @@ def observe(state, rule, widen, score, clock, warm, weight, patience):  # type: 
     weight : float
         Weight of what the model has learned; a radius is wider while there is little of it.
     patience : float
-        Records after which a run above u is no fault but a new level: the tail starts anew.
+        Records after which a run above u is no fault but a new level: the tail starts anew. Below 0: nothing
+        is to be learned.
     """
+    if patience < 0.0:
+        return
     place = int(state[COUNTED])
     state[COUNTED] += 1.0
     if not score < LARGEST_SCORE:

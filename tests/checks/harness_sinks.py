@@ -14,6 +14,7 @@ import pytest
 from connectors.sinks import load
 from tests.brokers import HINT, MOSQUITTO, wait_until
 from tests.checks.harness_mqtt import broker_for_checks, next_name
+from tests.checks.harness_outbound import OUTBOUND
 from tests.checks.sinks import Harness, Medium
 from tests.connectors.mqtt_help import Subscriber
 
@@ -51,7 +52,7 @@ def _stdout(form: str) -> Any:
     return medium
 
 
-def _mqtt(protocol: object) -> Any:
+def _mqtt(protocol: object, *, shows: bool = False) -> Any:
     @contextmanager
     def medium(_directory: Path) -> Iterator[Medium]:
         if MOSQUITTO is None:
@@ -64,7 +65,14 @@ def _mqtt(protocol: object) -> Any:
             wait_until(lambda: subscriber.payloads[-1:] == ["end"])
             return subscriber.payloads[:-1]
 
-        yield Medium(lambda: _sink("mqtt", url=url, topic=f"{topic}/{{key}}", protocol=protocol), lines)
+        def make() -> Any:
+            more = {}
+            if shows:
+                more = {name: f"shown/{topic}/{name}" for name in ("state_topic", "status_topic")}
+                more |= {"client_id": topic, "home_assistant": {}}
+            return _sink("mqtt", url=url, topic=f"{topic}/{{key}}", protocol=protocol, **more)
+
+        yield Medium(make, lines)
         subscriber.close()
 
     return medium
@@ -79,5 +87,7 @@ HARNESSES = {
     "stdout-json": Harness("stdout", _stdout("json")),
     "stdout-human": Harness("stdout", _stdout("human"), json=False),
     "mqtt-5": Harness("mqtt", _mqtt(5), _no_broker),
+    "mqtt-states": Harness("mqtt", _mqtt(5, shows=True), _no_broker),
     "mqtt-3.1.1": Harness("mqtt", _mqtt("3.1.1"), _no_broker),
+    **OUTBOUND,
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from detector.contracts import Alert, Reason, Sink
+from detector.contracts import Alert, KeyState, Reason, Sink, States
 from detector.errors import SinkUnavailable
 
 HOSTILE = (
@@ -173,6 +173,23 @@ def check_position_of_something_else(harness: Harness, directory: Path) -> None:
             assert len(medium.lines()) == 2
 
 
+def check_states(harness: Harness, directory: Path) -> None:
+    """To be told how it stands, at any time, harms no alert; a sink that does not want it says so."""
+    told = States("pumps", "m", True, [KeyState(text, True) for text in HOSTILE], ["a"])
+    with harness.medium(directory) as medium:
+        sink = medium.make()
+        tell = sink.tell if getattr(sink, "state_every", None) is not None else lambda _: None
+        tell(told)
+        sink.open(b"")
+        for i in range(20):
+            tell(told)
+            sink.write(alerts(i))
+        tell(told)
+        sink.close()
+        tell(told)
+        assert len(medium.lines()) == 20
+
+
 CHECKS = (
     check_protocol,
     check_order,
@@ -182,4 +199,5 @@ CHECKS = (
     check_close,
     check_hostile_text,
     check_position_of_something_else,
+    check_states,
 )

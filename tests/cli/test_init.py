@@ -117,6 +117,18 @@ def test_a_column_with_many_values_is_no_key(tmp_path: Path) -> None:
     assert [feature.name for feature in config.pipelines["main"].record.features] == ["x"]
 
 
+def test_a_decimal_comma_is_written_down_or_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    lines = [f"p{n % 2};{n}.{n % 10:03},5;{n},25\n" if n else "p0;0,5;1,5\n" for n in range(100)]
+    file.write_bytes(("Pumpe;Drehzahl;T °C\n" + "".join(lines)).encode("windows-1252"))
+    options = valid(invoke("--from", str(file))).sources["records"].options.model_dump()
+    wanted = {"decimal": ",", "thousands": ".", "encoding": "windows-1252"}
+    assert {name: options[name] for name in wanted} == wanted
+    file.write_text("a;b\n" + "".join(f"{n};1,{n:03}\n" for n in range(100)))
+    with pytest.raises(KyoriError, match=r"column b: 1,000 may be .* set decimal: ',' or thousands: ','"):
+        invoke("--from", str(file))
+
+
 def test_number_names_the_sender(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("machine_id,x\n" + "".join(f"{n % 3},{n % 7}.5\n" for n in range(100)))

@@ -1,5 +1,6 @@
 """The frame: what starts quickly, exit codes, and silence where a pipe breaks."""
 
+import atexit
 import json
 import os
 import subprocess
@@ -81,14 +82,39 @@ def test_exit_code(
 
     monkeypatch.setattr(cli, "app", app)
     monkeypatch.setattr(sys, "argv", ["kyori"])
+    monkeypatch.setattr(atexit, "register", lambda leave: None)  # it would end pytest
     with pytest.raises(SystemExit) as done:
         cli.main()
     assert done.value.code == code
     assert capsys.readouterr().err.strip("\n") == said.strip("\n")
 
 
+@pytest.mark.parametrize(
+    ("last", "code"), [("pass", 0), ("raise SystemExit(5)", 5), ("raise RuntimeError", 1)]
+)
+def test_all_is_written_and_done_before_the_process_ends(last: str, code: int) -> None:
+    lines = (
+        "import atexit, threading, time",
+        "from detector import cli",
+        "def app():",
+        "    threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()",
+        "    atexit.register(lambda: print('registered'))",
+        "    print('said')",
+        f"    {last}",
+        "cli.app = app",
+        "cli.main()",
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", "\n".join(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    assert done.stdout.splitlines() == ["said", "thread", "registered"]
+    assert done.returncode == code
+    assert ("RuntimeError" in done.stderr) == (code == 1)
+
+
 def test_windows_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(atexit, "register", lambda leave: None)
     with pytest.raises(SystemExit) as done:
         cli.main()
     assert done.value.code == 1

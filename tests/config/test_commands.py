@@ -60,7 +60,9 @@ def test_right() -> None:
     assert config.commands.type == "mqtt"
     options = config.commands.options.model_dump()
     assert (options["session_expiry"], str(options["tls"]["ca"])) == (7 * 86400, "/base/ca.pem")
-    assert config.commands.options.topic_of(config.name) == "kyori/plant-a/cmd/label"  # type: ignore[attr-defined]
+    assert config.commands.options.kinds(config.name) == {  # type: ignore[attr-defined]
+        f"kyori/plant-a/cmd/{kind}": kind for kind in ("label", "learn", "reload")
+    }
     assert "kanarienvogel" not in repr(config) + json.dumps(config.redacted)
     assert accepts(GOOD)
 
@@ -131,3 +133,29 @@ def test_validate_and_schema_know_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert done.exit_code == 0, done.exception
     schema = json.loads(CliRunner().invoke(cli.app, ["schema"]).stdout)
     assert schema["properties"]["commands"]["oneOf"][0]["properties"]["type"] == {"const": "mqtt"}
+
+
+HOUSE = """\
+  house:
+    type: mqtt
+    url: mqtt://broker
+    client_id: house
+    status_topic: k/s
+    state_topic: "k/{key}/s"
+    learning_topic: k/l
+    home_assistant: {learn_topic: kyori/plant-a/cmd/learn}
+"""
+LEARN = "outputs.house.home_assistant.learn_topic: .*commands.learn_topic is "
+
+
+def test_a_switch_that_nobody_hears() -> None:
+    use = "outputs: [alerts]", "outputs: [alerts, house]"
+    heard = GOOD.replace(*use).replace("commands:\n", HOUSE + "commands:\n")
+    assert load(heard).outputs["house"].type == "mqtt"
+    for text, said in (
+        (heard.replace("cmd/learn}", "cmd/lern}"), "kyori/plant-a/cmd/learn .write kyori/plant-a/cmd/learn"),
+        (WITHOUT.replace(*use) + HOUSE, "not there .add commands with type: mqtt"),
+        (heard.replace("  session", "  learn_topic: x\n  session"), "x .write x"),
+    ):
+        with pytest.raises(ConfigError, match=LEARN + said):
+            load(text)

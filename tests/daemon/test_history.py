@@ -145,7 +145,7 @@ def test_asked_to_end_meanwhile_it_ends_and_keeps_nothing_half(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (None, "there is no such file (give a CSV, JSON Lines or .npz file)"),
+        (None, "there is no such file (give a CSV, JSON Lines, WAV or .npz file)"),
         ("", "there is no record in it"),
         ("time,a,b\n1,2,3\n", "it has no column c, d; it has: time, a, b (call its columns"),
         ("time,a,b,c,d\n1,x,x,x,x\n", "none of its records can be used"),

@@ -82,11 +82,11 @@ class FullDisk(Store):
 
     failures = 2
 
-    def delivered(self, sink, seq, resume, grouped=0):
+    def delivered(self, sink, seq, resume, grouped=0, refused=0):
         if self.failures:
             self.failures -= 1
             raise StateError("the disk is full")
-        super().delivered(sink, seq, resume, grouped)
+        super().delivered(sink, seq, resume, grouped, refused)
 
 
 def test_what_a_sink_has_taken_is_not_given_again_while_the_store_is_full(tmp_path):

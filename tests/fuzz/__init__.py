@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import NamedTuple
 
 NAMES = (
-    *("alerts", "classes", "codec", "config", "decoders", "gzipped", "keys_and_times", "labels"),
-    *("lines", "metrics", "npz"),
+    *("alerts", "classes", "codec", "config", "decoders", "finished", "keys_and_times", "labels"),
+    *("lines", "logs", "metrics", "npz", "packed", "tables", "waves"),
 )
 
 

@@ -23,14 +23,14 @@ ANSWERS = "answers/1"
 class Asker:
     """Speaks MQTT 5; ready when made."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, topic: str = ANSWERS) -> None:
         self.messages: list[MQTTMessage] = []
         ready = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_message = lambda _client, _data, message: self.messages.append(message)
         self._client.on_subscribe = lambda *_: ready.set()
         self._client.connect("127.0.0.1", port)
-        self._client.subscribe(ANSWERS, 1)
+        self._client.subscribe(topic, 1)
         self._client.loop_start()
         assert ready.wait(10)
 
@@ -91,7 +91,8 @@ def opened(broker: Broker | str, handle: Callable[[bytes], bytes], **more: Any) 
     """Return the way for commands of the detector ``plant``, opened."""
     kind = load("mqtt")
     url = broker.url if isinstance(broker, Broker) else broker
-    made = kind("plant", kind.Options(**{"url": url, "client_id": "commands"} | more), handle)
+    handles = dict.fromkeys(("label", "learn", "reload"), handle)
+    made = kind("plant", kind.Options(**{"url": url, "client_id": "commands"} | more), handles)
     made.open()
     return made
 

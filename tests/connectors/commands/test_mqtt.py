@@ -52,7 +52,7 @@ def asker(broker: Broker) -> Iterator[Asker]:
 @pytest.mark.parametrize("protocol", [5, "3.1.1"])
 def test_a_command_is_carried_out(broker: Broker, notes: Notes, protocol: Any) -> None:
     commands = connected(broker, notes, protocol=protocol)
-    assert commands.topic == TOPIC
+    assert commands.kinds[TOPIC] == "label"
     broker.publish(TOPIC, "one", "two")
     broker.publish(TOPIC, "three", qos=0)
     wait_until(lambda: len(notes.lines) == 3)
@@ -97,7 +97,7 @@ def test_an_answer_is_no_command(broker: Broker, notes: Notes, asker: Asker) -> 
 )
 def test_answers_only_go_to_plain_topics(topic: str, kept: str) -> None:
     kind = load("mqtt")
-    made = kind("plant", kind.Options(url="mqtt://127.0.0.1:1", client_id="c"), bytes)
+    made = kind("plant", kind.Options(url="mqtt://127.0.0.1:1", client_id="c"), {})
     properties = SimpleNamespace(ResponseTopic=topic)
     fields = {"mid": 1, "qos": 1, "dup": False, "retain": False, "topic": TOPIC, "payload": b""}
     assert made._command(SimpleNamespace(**fields, properties=properties)).answer_to == kept

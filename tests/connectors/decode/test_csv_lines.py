@@ -116,7 +116,7 @@ def test_any_block_is_its_lines(lines: list[bytes], multiline: bool, ending: byt
 def test_delimiters(mark: bytes, header: str) -> None:
     batch = decode([b"1" + mark + b"2.5", b"1,5" + mark + b"7"], 10, header=header)
     assert batch.columns["b"].tolist() == [2.5, 7.0]
-    assert batch.faults == {("not_a_number", "a"): 1}
+    assert batch.faults == {("comma_in_number", "a"): 1}
 
 
 def test_quoted_cell_over_lines_and_its_bound() -> None:

@@ -6,6 +6,8 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from connectors.decode import alike
 from connectors.decode.csv_lines import CsvLines
+from connectors.decode.dialect import Dialect
 from connectors.decode.json_lines import JsonLines
 from connectors.decode.rows import RowBuilder
 from detector.contracts import Batch, Layout
@@ -26,10 +29,13 @@ TIME_TOO = Layout(("t", "k", "a"), key="{k}/{t}", time="t")
 SITE = {"site": "s"}
 
 
-def decoder(layout: Layout, header: str | None, labels: Mapping[str, str] = SITE, mark: str = ",") -> Decoder:
+def decoder(
+    layout: Layout, header: str | None, labels: Mapping[str, str] = SITE, mark: str = ",", **how: Any
+) -> Decoder:
     if header is None:
         return JsonLines("f", labels, 500)
-    return CsvLines("f", labels, (), delimiter=mark, header=header, max_record=500)
+    dialect = Dialect(delimiter=mark, **how)
+    return CsvLines("f", labels, (), dialect=dialect, header=header, max_record=500)
 
 
 def scanned(one: Decoder, lines: list[bytes], layout: Layout, limit: int = 10_000) -> tuple[Batch, int]:
@@ -59,11 +65,11 @@ def told(batch: Batch) -> tuple[object, ...]:
 
 
 def check(
-    header: str | None, lines: list[bytes], layout: Layout, mark: str = ",", limit: int = 10_000
+    header: str | None, lines: list[bytes], layout: Layout, mark: str = ",", limit: int = 10_000, **how: Any
 ) -> int:
     """Compare both ways; return how many lines were taken by the fast one."""
-    fast, taken = scanned(decoder(layout, header, mark=mark), lines, layout, limit)
-    assert told(fast) == told(one_by_one(decoder(layout, header, mark=mark), lines, layout))
+    fast, taken = scanned(decoder(layout, header, mark=mark, **how), lines, layout, limit)
+    assert told(fast) == told(one_by_one(decoder(layout, header, mark=mark, **how), lines, layout))
     return taken
 
 
@@ -129,6 +135,60 @@ def test_csv_of_any_cells(lines: list[bytes], windows: bool) -> None:
 )
 def test_csv_of_any_rows(lines: list[bytes]) -> None:
     check("k,a,b.c,t,other", lines, LAYOUT)
+
+
+ABROAD = (
+    "1,5", "-0,25", "1.234", "1.234,5", "1.234.567", "12.34", "1,234,5", "1,", ",5", "1.5", "1e5", "1,5e3",
+    "-", "n/a", "-999", "-999,0", "-999.0", "1 234", "1\u202f234,5", "1'234", "1'234.5", "01.234",
+    "+1.234,5e2", "0.234,5",
+)  # fmt: skip
+TIMES_ABROAD = (
+    "1700000000,5", "1.700.000.000", "30.11.2026 12:00:00", "2026-11-30 12:00:00,5", "2026-11-30T12:00:00.5Z",
+    "-",
+)  # fmt: skip
+DIALECTS = (
+    {"decimal": ","}, {"decimal": ",", "thousands": "."}, {"thousands": ","},
+    {"decimal": ",", "thousands": " ", "missing": ("-",)}, {"thousands": "'", "missing": ("-999", "n/a")},
+    {"decimal": ",", "missing": ("-999", "n/a", "1,5")},
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.lists(st.one_of(st.sampled_from((*ABROAD, *TIMES_ABROAD)), CSV_CELLS), min_size=5, max_size=5),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from(DIALECTS),
+    st.sampled_from((";", "\t", "|")),
+)
+def test_csv_of_any_dialect(rows: list[list[str]], how: dict[str, Any], mark: str) -> None:
+    lines = [mark.join(row).encode() for row in rows]
+    for layout in (LAYOUT, TIME_TOO, replace(LAYOUT, time_format="%d.%m.%Y %H:%M:%S")):
+        check(mark.join(("k", "a", "b.c", "t", "other")), lines, layout, mark, **how)
+
+
+def test_a_decimal_comma_takes_the_fast_way() -> None:
+    lines = [b"p%d;%d,5;-999;30.11.2026 11:00:%02d;x" % (i % 3, i, i) for i in range(50)]
+    layout = replace(LAYOUT, time_format="%d.%m.%Y %H:%M:%S")
+    how: dict[str, Any] = {"decimal": ",", "missing": ("-999",)}
+    assert check("k;a;b.c;t;other", lines, layout, ";", **how) == 50
+    batch, _ = scanned(decoder(layout, "k;a;b.c;t;other", mark=";", **how), lines, layout)
+    assert batch.columns["a"].tolist() == [i + 0.5 for i in range(50)]
+    assert np.isnan(batch.columns["b.c"]).all() and batch.time[1] - batch.time[0] == 1.0
+    assert batch.faults == {}
+
+
+def test_runs_of_blanks_take_the_fast_way() -> None:
+    lines = [b"  p%d\t %d.5   7 %d  " % (i % 3, i, i) for i in range(50)]
+    assert check("k a  b.c t", lines, LAYOUT, "whitespace") == 50
+    assert check("k a  b.c t", lines, LAYOUT, "whitespace", limit=7) == 50
+
+
+def test_comments_between_lines_that_are_alike() -> None:
+    lines = [b"p,%d,2,%d" % (i, i) for i in range(20)]
+    lines[7:7] = [b"# p,1,2,3", b"#"]
+    assert check("k,a,b.c,t", lines, LAYOUT, comment="#") >= 15
 
 
 def test_csv_takes_the_fast_way() -> None:

@@ -55,11 +55,6 @@ def test_one_line_without_its_end() -> None:
     assert sniff(b'{"a":1}', None).numbers == ("a",)
 
 
-def test_utf16() -> None:
-    with pytest.raises(SourceError, match="UTF-16"):
-        sniff("a,b\n".encode("utf-16"), None)
-
-
 @given(st.binary(max_size=80), st.sampled_from([None, "csv", "jsonl"]))
 def test_any_bytes(data: bytes, form: str | None) -> None:
     try:

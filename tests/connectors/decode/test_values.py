@@ -46,7 +46,7 @@ def test_out_of_range(value: object) -> None:
     assert math.isnan(number) and reason == "out_of_range"
 
 
-@pytest.mark.parametrize("value", ["1_0", "off", "0x10", "1,5", "١٢", "1\x00", [], [1.0], {}, b"1", "true"])
+@pytest.mark.parametrize("value", ["1_0", "off", "0x10", "a,5", "١٢", "1\x00", [], [1.0], {}, b"1", "true"])
 def test_not_a_number(value: object) -> None:
     number, reason = to_float(value)
     assert math.isnan(number) and reason == "not_a_number"

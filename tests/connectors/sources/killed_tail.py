@@ -15,9 +15,10 @@ from connectors.sources.tail import TailOptions, TailSource
 from detector.contracts import Layout
 
 
-def main(path: str, rows: Path, state: Path) -> None:
+def main(path: str, rows: Path, state: Path, form: str = "auto") -> None:
     saved = json.loads(state.read_text()) if state.exists() else {"position": "", "size": 0}
-    options = TailOptions(paths=(path,), start_at="saved_or_beginning", poll="20ms", linger="5s")
+    how = {"paths": [path], "start_at": "saved_or_beginning", "poll": "20ms", "linger": "5s", "format": form}
+    options = TailOptions.model_validate(how | ({} if form == "auto" else {"log": {"per": "line"}}))
     source = TailSource("t", options, Layout(("x",)))
     source.open(saved["position"].encode())
     with rows.open("ab") as file:
@@ -36,4 +37,4 @@ def main(path: str, rows: Path, state: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])

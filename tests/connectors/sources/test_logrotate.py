@@ -55,21 +55,24 @@ def running(module: str, *arguments: Path | str) -> Iterator[subprocess.Popen[st
 
 @needs_logrotate
 @pytest.mark.crash
-def test_nothing_is_lost_or_read_twice_through_rotations_and_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "rotations"), [("auto", ROTATIONS), ("json_log", ROTATIONS // 5)])
+def test_nothing_is_lost_or_read_twice_through_rotations_and_kills(
+    form: str, rotations: int, tmp_path: Path
+) -> None:
     folder, rows, state = tmp_path / "log", tmp_path / "rows", tmp_path / "state"
     folder.mkdir()
     log = folder / "a.jsonl"
-    rotations = [rotation(tmp_path, log, how) for how in ("create", "nocreate")]
+    ways = [rotation(tmp_path, log, how) for how in ("create", "nocreate")]
     chance = random.Random(7)
 
     def rotate() -> None:
         time.sleep(chance.uniform(0.01, 0.1))
-        chance.choice(rotations)()
+        chance.choice(ways)()
 
     with running("log_writer", log) as writer:
-        left = ROTATIONS
+        left = rotations
         while left > 0:
-            with running("killed_tail", log, rows, state) as reader:
+            with running("killed_tail", log, rows, state, form) as reader:
                 wait_for_commit(state)
                 for _ in range(chance.randrange(1, 16)):
                     rotate()
@@ -80,11 +83,11 @@ def test_nothing_is_lost_or_read_twice_through_rotations_and_kills(tmp_path: Pat
                 left -= 1
         writer.send_signal(signal.SIGTERM)
         total = int(writer.communicate(timeout=60)[0])
-    with running("killed_tail", log, rows, state):
+    with running("killed_tail", log, rows, state, form):
         wait_until(lambda: len(rows.read_bytes().split()) >= total, 120.0)
         time.sleep(0.3)  # for whatever comes twice
     assert sorted(map(int, rows.read_bytes().split())) == list(range(total))
-    assert total > 100 * ROTATIONS
+    assert total > 100 * rotations
 
 
 @needs_logrotate

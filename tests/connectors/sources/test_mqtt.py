@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from detector.contracts import Batch, Layout
+from detector.contracts import Batch, Layout, Statistic, Wave
 from detector.errors import SourceError
 from tests.brokers import Broker, broker, needs_mosquitto, password_lines, wait_until
 from tests.connectors.mqtt_help import connected, drain, json_values, source, values
@@ -188,3 +189,18 @@ def test_unreachable_with_fail_raises() -> None:
             hasty.read(1, 0.1)
     hasty.close()
     hasty.close()
+
+
+@needs_mosquitto
+def test_an_array_of_samples_is_a_payload_like_any_other(broker: Broker) -> None:
+    wave = Wave("payload.wave", 8000.0, (Statistic("vib.rms", "rms"), Statistic("vib.peak", "peak")))
+    reading = connected(broker, layout=Layout(("flow",), key="{site}", waves=(wave,)))
+    samples = [3.0, -3.0] * 4000
+    payloads = [{"flow": 1, "payload": {"wave": samples}}, {"flow": 2, "payload": {"wave": "lost"}}]
+    broker.publish("in/north", *map(json.dumps, payloads), qos=1)
+    batches = drain(reading, 2)
+    reading.close()
+    columns = {name: [value for b in batches for value in b.columns[name]] for name in batches[0].columns}
+    assert columns["flow"] == [1.0, 2.0] and columns["vib.rms"][0] == columns["vib.peak"][0] == 3.0
+    assert math.isnan(columns["vib.rms"][1])
+    assert sum(count for b in batches for count in b.faults.values()) == 1
