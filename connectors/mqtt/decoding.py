@@ -73,16 +73,20 @@ class Decoding:
             reject("unknown_topic", "no topic filter matches", where, payload)
             return
         try:
-            if self.sparkplug is not None:
-                told, records = self.sparkplug.read(message.topic, payload, now)
-                self._builder.add_all(records, told | labels, where, payload)
-            elif self._arrays is None or not self._arrays.take(payload, self._builder, labels):
-                decoded = DECODERS[self._options.payload](payload, self._decode_options)
-                self._builder.add_all(self._named(decoded, labels), labels, where, payload)
+            self._read(message.topic, payload, labels, now)
         except Undecodable as error:
             reject(error.reason, error.detail, where, payload)
         except Exception as error:  # a fault of ours: it shall cost this message, not the stream
             reject("decoder_failed", f"{type(error).__name__}: {error}", where, payload)
+
+    def _read(self, topic: str, payload: bytes, labels: Mapping[str, str], now: float) -> None:
+        where = f"topic {topic}"
+        if self.sparkplug is not None:
+            told, records = self.sparkplug.read(topic, payload, now)
+            self._builder.add_all(records, {**told, **labels}, where, payload)
+        elif self._arrays is None or not self._arrays.take(payload, self._builder, labels):
+            decoded = DECODERS[self._options.payload](payload, self._decode_options)
+            self._builder.add_all(self._named(decoded, labels), labels, where, payload)
 
     def _named(self, records: Sequence[object], labels: Mapping[str, str]) -> Sequence[object]:
         """Give the field ``value`` its name, which the topic may tell."""

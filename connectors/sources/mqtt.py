@@ -202,11 +202,8 @@ class MqttSource:
                 self._link.send(topic, rebirth())
 
     def _position(self, arrival: float) -> bytes:
-        about: dict[str, object] = {
-            "at": arrival,
-            "id": self._identity,
-            "topics": [*self._wire, *self._outdated],
-        }
+        topics = [*self._wire, *self._outdated]
+        about: dict[str, object] = {"at": arrival, "id": self._identity, "topics": topics}
         if self._joiner is not None:
             about["join"] = self._joiner.waiting()
         if self._sparkplug is not None:
