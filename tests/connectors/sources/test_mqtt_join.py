@@ -59,11 +59,12 @@ def test_topics_become_records(broker: Broker) -> None:
 def test_time_runs_out_without_any_message(broker: Broker) -> None:
     reading = joined(broker, within=0.3)
     broker.publish("home/attic/warm", "21")
-    (first, *_, last) = read_on(reading, 1)
+    first, last = reading.read(10, 10.0), reading.read(10, 30.0)  # which wakes by itself
+    assert first is not None and last is not None
     assert len(first) == 0 and b'"warm"' in first.position
     ((_, *values),) = rows([last])
     np.testing.assert_array_equal(values, [21, np.nan])
-    assert last.arrival - first.arrival >= 0.3
+    assert 0.3 <= last.arrival - first.arrival < 20
     assert reading.read(10, 0.4) is None  # and then there is nothing to do
     reading.close()
 
