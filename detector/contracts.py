@@ -29,6 +29,23 @@ NOTABLE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """How values of one key that come apart become one record.
+
+    Attributes
+    ----------
+    within : float
+        Seconds that the parts of a record may lie apart.
+    when : str
+        ``all``: complete records only, others are refused; ``all_or_timeout``: after `within`, what is there;
+        ``each``: a record for each part, with the last value of each field that is no older than `within`.
+    """
+
+    within: float
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statistic:
     """One number that is computed of a waveform.
 
@@ -100,6 +117,8 @@ class Layout:
     key : str
         Template of the model's name, as ``{site}/{pump}``; names are labels of the source or fields
         of the record. Empty: one model.
+    join : Join or None
+        For sources with a true class attribute `joins`; others are never asked to.
     waves : tuple of Wave
         Fields with samples; what is computed of them becomes columns beside the numbers.
     """
@@ -109,6 +128,7 @@ class Layout:
     time_format: str = "auto"
     timezone: str = "UTC"
     key: str = ""
+    join: Join | None = None
     waves: tuple[Wave, ...] = ()
 
     @property

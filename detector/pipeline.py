@@ -162,7 +162,7 @@ class Pipeline:
         settings = self.settings.model_dump_json(
             include={"key", "record", "detector"},
             exclude={
-                "record": {"sequence"},
+                "record": {"sequence", "join"},
                 "detector": {"warmup": {"history"}, "metric": True, "classes": True},
             },
         )

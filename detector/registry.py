@@ -102,6 +102,7 @@ def load_config(path: str | Path) -> Config:
     """
     config = load(path, source_options(), sink_options(), DISTANCES, command_options())
     check_shared(config)
+    check_records(config)
     check_fields(config)
     return config
 
@@ -121,6 +122,24 @@ def check_shared(config: Config) -> None:
             said = f"{' '.join(map(str, what))}: used by {taken[what]} too"
             problems.append(Problem(place, said, "give each its own"))
         taken.setdefault(what, here)
+    if problems:
+        raise ConfigError(problems, config.file)
+
+
+def check_records(config: Config) -> None:
+    """Refuse sources that cannot give a pipeline's records: values joined, or numbers without jumps."""
+    problems = []
+    for pipeline, settings in config.pipelines.items():
+        where = ("pipelines", pipeline, "record")
+        for name in settings.sources:
+            source = config.sources[name]
+            if settings.record.join is not None and not getattr(sources.load(source.type), "joins", False):
+                said = f"the source {name} cannot join: a record of {source.type} is one already"
+                problems.append(config.problem((*where, "join"), said, "leave it out, or read from mqtt"))
+            for setting in ("join", "sequence"):
+                if getattr(settings.record, setting) is not None and _is_shared(source):
+                    said = f"the source {name} is shared: other readers get what belongs together here"
+                    problems.append(config.problem((*where, setting), said, "subscribe without $share"))
     if problems:
         raise ConfigError(problems, config.file)
 
@@ -157,6 +176,26 @@ def check_fields(config: Config) -> None:
                 problems.append(config.problem(place, said, f"they have: {', '.join(there)}"))
     if problems:
         raise ConfigError(problems, config.file)
+
+
+def warnings(config: Config) -> list[Problem]:
+    """Return what is allowed, and yet may not be what was meant."""
+    return [
+        config.problem(
+            ("sources", name),
+            f"$share deals the records of each key out to all readers, so that each learns from a part of "
+            f"them (key {settings.key!r} of the pipeline {pipeline})",
+            "subscribe without $share, or give each reader topics of its own",
+        )
+        for pipeline, settings in config.pipelines.items()
+        for name in settings.sources
+        if settings.key and _is_shared(config.sources[name])
+    ]
+
+
+def _is_shared(source: Connector) -> bool:
+    """Tell whether messages are dealt out to several readers of a group."""
+    return bool(getattr(source.options, "shared", False))
 
 
 def _record_fields(options: Any) -> frozenset[str] | None:

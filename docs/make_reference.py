@@ -72,6 +72,12 @@ SECTIONS = (
         "Context",
         "What explains a record and is not judged; see [Context, silence, what to ignore](context.md).",
     ),
+    (
+        "pipelines.NAME.record.join",
+        "Join",
+        "Values that come in several messages become one record; see [Values from several "
+        "topics](joining.md). For `mqtt` sources.",
+    ),
     ("pipelines.NAME.record.missing", "Missing", "What to do with records that lack values."),
     (
         "pipelines.NAME.record.time",

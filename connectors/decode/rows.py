@@ -18,7 +18,9 @@ from detector.contracts import Batch, Floats, Layout, Rejected, Wave
 _RAW = 1024
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
+    """Rows as a batch is to have them."""
+
     columns: dict[str, Floats]
     time: Floats
 
@@ -59,7 +61,7 @@ class RowBuilder:
         self._restart()
 
     def _restart(self) -> None:
-        self._blocks: list[_Block] = []
+        self._blocks: list[Block] = []
         self._records: list[Mapping[str, object]] = []
         self._keys: list[str] = []
         self._rejected: list[Rejected] = []
@@ -79,21 +81,22 @@ class RowBuilder:
         An `Undecodable` is rejected with its own reason, what else is no mapping as ``not_an_object``,
         a record without its key as ``no_key``; `raw` is what it was decoded from.
         """
-        if isinstance(record, Undecodable):
-            self.reject(record.reason, record.detail, where, raw)
-            return
-        if not isinstance(record, Mapping):
-            detail = f"a record must be an object, not {type(record).__name__}"
-            self.reject("not_an_object", detail, where, raw)
-            return
         try:
-            key = self.template.fill(labels, record)
+            one, key = self._keyed(record, labels)
         except Undecodable as error:
             self.reject(error.reason, error.detail, where, raw)
             return
         self._keys.append(key)
-        self._records.append(record)
+        self._records.append(one)
         self._compute()
+
+    def _keyed(self, record: object, labels: Mapping[str, str]) -> tuple[Mapping[str, object], str]:
+        """Return the record and its key; raises `Undecodable` where it is none, or has none."""
+        if isinstance(record, Undecodable):
+            raise record
+        if not isinstance(record, Mapping):
+            raise Undecodable("not_an_object", f"a record must be an object, not {type(record).__name__}")
+        return record, self.template.fill(labels, record)
 
     def add_many(self, records: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> None:
         """Take several records at once; only where `has_key` says that labels make the key."""
@@ -168,13 +171,13 @@ class RowBuilder:
             time = scaled_column(columns[clock], clock, self.faults)
         else:
             time = empty
-        self._blocks.append(_Block(numbers, time))
+        self._blocks.append(Block(numbers, time))
 
     def add_converted(self, columns: dict[str, Floats], time: Floats, keys: Sequence[str]) -> None:
         """Take whole columns as the batch is to have them; what had to become NaN is in `faults` already."""
         self._settle()
         self._keys.extend(keys)
-        self._blocks.append(_Block(columns, time))
+        self._blocks.append(Block(columns, time))
 
     def reject(self, reason: str, detail: str, where: str, raw: bytes = b"") -> None:
         """Note a record that cannot be used, after the rows taken so far."""
@@ -233,7 +236,7 @@ class RowBuilder:
         if written is not None:
             values = [written.time(cast("str", value), plain=self.times.plain) for value in values]
         time = self.times.column(values, self.layout.time or "", self.faults) if values else empty
-        self._blocks.append(_Block(columns, time))
+        self._blocks.append(Block(columns, time))
 
     def _computed(self, wave: Wave, rows: int, cells: Callable[[str], Sequence[object]]) -> dict[str, Floats]:
         from connectors.decode import samples  # noqa: PLC0415 - brings scipy.signal, which takes a second

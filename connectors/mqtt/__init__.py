@@ -2,6 +2,7 @@
 
 options         where the broker is, and who we are to it
 source_options  what the source subscribes to, and how it keeps its promises
+decoding        from a message to records
 topics          topic filters with named wildcards; safe topic names for alerts
 client          makes paho's client: version, session, TLS
 buffered        what is under it: many packets read, and many acknowledgements written, at once

@@ -211,6 +211,11 @@ class Inbox:
             )
             return self._readable() or self._changed
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be read, nor at the broker for an acknowledgement of ours."""
+        return not self._queue and not self._spent()
+
     def _readable(self) -> bool:
         return bool(self._queue) and (self._queue[0].qos == 0 or self._taken < self.window)
 

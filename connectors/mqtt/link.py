@@ -193,6 +193,11 @@ class Link:
         info = self._client.publish(message.topic, message.payload, qos=1, properties=said)
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
+    def send(self, topic: str, payload: bytes) -> None:
+        """Hand over a message for which nobody waits, of QoS 0."""
+        if self._client is not None and self.connected:
+            self._client.publish(topic, payload)
+
     def show(self, message: Outgoing, timeout_s: float) -> None:
         """Publish a retained message of QoS 0, and wait until it is on its way.
 

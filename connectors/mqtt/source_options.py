@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -9,6 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from connectors.mqtt.options import Connection
 from connectors.mqtt.topics import TopicFilter, find_overlap
 from connectors.options import Duration, Size
+
+_SPARKPLUG = "spBv1.0"
+_PLACE = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
 
 
 class MqttSourceOptions(Connection):
@@ -24,8 +29,19 @@ class MqttSourceOptions(Connection):
         le=0xFFFFFFFF,
         description="how long the broker keeps messages while we are away; with MQTT 3.1.1 it decides itself",
     )
-    payload: Literal["json", "csv", "number"] = Field(
-        default="json", description="json: an object, or an array of them; number: one, as the field value"
+    payload: Literal["json", "csv", "number", "sparkplug_b"] = Field(
+        default="json",
+        description="json: an object, or an array of them; number: one, as the field value; sparkplug_b: its "
+        "metrics by name, and timestamp (needs the extra sparkplug)",
+    )
+    field: str = Field(
+        default="value",
+        min_length=1,
+        description="what to call the field value; as {sensor}, where topics have +sensor",
+    )
+    request_rebirth: bool = Field(
+        default=False,
+        description="sparkplug_b: ask an edge node whose aliases are not known for a BIRTH, once a minute",
     )
     columns: tuple[str, ...] = Field(default=(), description="names of a csv payload's cells")
     delimiter: str = Field(
@@ -77,6 +93,41 @@ class MqttSourceOptions(Connection):
         if (self.payload == "csv") != bool(self.columns):
             raise ValueError("columns: give the names of the cells with payload: csv, and only with it")
         return self
+
+    @model_validator(mode="after")
+    def _can_name_the_field(self) -> MqttSourceOptions:
+        if set(re.sub(_PLACE, "", self.field)) & set("{}"):
+            raise ValueError("field: only labels may stand in braces, as {sensor}")
+        for text in self.topics:
+            lacking = [name for name in re.findall(_PLACE, self.field) if name not in TopicFilter(text).names]
+            if lacking:
+                raise ValueError(
+                    f"field: {text!r} has no label {lacking[0]}; write +{lacking[0]} for a level of it"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_sparkplug(self) -> MqttSourceOptions:
+        if self.payload != "sparkplug_b":
+            if self.request_rebirth:
+                raise ValueError("request_rebirth: only with payload: sparkplug_b")
+            return self
+        if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.protobuf") is None:
+            raise ValueError("sparkplug_b needs protobuf; add it with: pip install 'kyori[sparkplug]'")
+        for text in self.topics:
+            if not text.startswith(f"{_SPARKPLUG}/"):
+                raise ValueError(
+                    f"{text!r} is no filter for Sparkplug B; write {_SPARKPLUG}/# or {_SPARKPLUG}/GROUP/#, "
+                    "not behind $share, where others get the BIRTHs"
+                )
+        if self.field != "value":
+            raise ValueError("field: with sparkplug_b fields are called as the metrics; leave it out")
+        return self
+
+    @property
+    def shared(self) -> bool:
+        """Whether the broker deals the messages out to several readers."""
+        return any(TopicFilter(text).shared for text in self.topics)
 
     @property
     def persistent(self) -> bool:

@@ -2,6 +2,7 @@
 
 A filter is written as ``plant/+site/pump/+pump/telemetry``: ``+site`` is MQTT's single-level
 wildcard and gives each record the label ``site``. A bare ``+`` and a trailing ``#`` work as in MQTT.
+Behind ``$share/GROUP/`` a filter is shared: the broker deals its messages out to the readers of the group.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ MAX_LEVELS = 100
 """Brokers close the connection on deeper topics: Mosquitto from 200 levels on."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHARED = re.compile(r"(\$share/[^/+#]+/)((?!\$share/).+)", re.DOTALL)
 _PLACES = re.compile(r"\{(\w*)\}")
 
 
@@ -40,24 +42,31 @@ class TopicFilter:
     def __init__(self, text: str) -> None:
         check_filter(text)
         self.text = text
-        self._levels = text.split("/")
+        shared = _SHARED.fullmatch(text)
+        self._group, self._topics = (shared[1], shared[2]) if shared else ("", text)
+        self._levels = self._topics.split("/")
         self._open_end = self._levels[-1] == "#"
         if self._open_end:
             self._levels.pop()
         self.names = tuple(level[1:] for level in self._levels if level.startswith("+") and len(level) > 1)
 
     @property
+    def shared(self) -> bool:
+        """Whether its messages are dealt out to several readers."""
+        return self._group != ""
+
+    @property
     def wire(self) -> str:
         """The filter as the broker knows it, without names."""
         levels = ["+" if level.startswith("+") else level for level in self._levels]
-        return "/".join(levels + ["#"] * self._open_end)
+        return self._group + "/".join(levels + ["#"] * self._open_end)
 
     def match(self, topic: str) -> dict[str, str] | None:
         """Return the labels of a topic, or None when the filter does not match it."""
         levels = topic.split("/")
         if len(levels) != len(self._levels) and not (self._open_end and len(levels) > len(self._levels)):
             return None
-        if topic.startswith("$") and not self.text.startswith("$"):
+        if topic.startswith("$") and not self._topics.startswith("$"):
             return None
         labels = {}
         for ours, theirs in zip(self._levels, levels, strict=False):
@@ -78,7 +87,7 @@ class TopicFilter:
             return other.overlaps(self)
         if len(self._levels) < len(other._levels) and not self._open_end:
             return False
-        if self.text.startswith("$") != other.text.startswith("$"):
+        if self._topics.startswith("$") != other._topics.startswith("$"):
             return False  # a wildcard in the first place matches no topic that begins with $
         pairs = zip(self._levels, other._levels, strict=False)
         return all(ours == theirs or "+" in (ours[:1], theirs[:1]) for ours, theirs in pairs)
@@ -88,14 +97,12 @@ def check_filter(text: str) -> None:
     """Raise ValueError, with what to write instead, when this is no topic filter."""
     if not text or "\0" in text or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ValueError(f"{text[:40]!r} is no topic filter: it must have 1 to {MAX_BYTES} bytes and no NUL")
-    levels = text.split("/")
+    shared = _SHARED.fullmatch(text)
+    if text.startswith("$share/") and shared is None:
+        raise ValueError(f"{text!r} is no shared filter; write $share/GROUP/ and the filter behind it")
+    levels = (shared[2] if shared else text).split("/")
     if len(levels) > MAX_LEVELS:
         raise ValueError(f"{text[:40]!r} ... has {len(levels)} levels; at most {MAX_LEVELS} are allowed")
-    if text.startswith("$share/"):
-        raise ValueError(
-            f"{text!r}: a shared subscription deals the messages of one key out to several readers, "
-            "so that each learns from a part only; subscribe to the topic itself"
-        )
     names = []
     for place, level in enumerate(levels):
         if level == "#" and place == len(levels) - 1:

@@ -13,6 +13,7 @@ them are acknowledged.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -22,10 +23,11 @@ import structlog
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.reasoncodes import ReasonCode
 
-from connectors.decode import DECODERS, DecodeOptions, RowBuilder, Undecodable
-from connectors.decode.alike import compiled
-from connectors.decode.json_arrays import JsonArrays
+from connectors.decode import RowBuilder
+from connectors.decode.join import Joiner, reject_waiting
+from connectors.decode.sparkplug_payload import rebirth
 from connectors.mqtt.client import LinkError
+from connectors.mqtt.decoding import LONGEST_TOPIC, Decoding
 from connectors.mqtt.inbox import Inbox, Message, Token, digest
 from connectors.mqtt.link import Link
 from connectors.mqtt.source_options import MqttSourceOptions
@@ -36,9 +38,6 @@ from detector.errors import SourceError
 log = structlog.get_logger()
 
 _KEPT_OF_TOO_LONG = 1024
-_LONGEST_TOPIC = 1000
-"""Characters; MQTT allows 65,535 bytes, of which thousands of messages would fill the memory."""
-_LABELS_CACHED = 10_000
 _LARGEST_PACKET = 2**28
 _REFUSED_BY_BROKER = 64
 """Payloads so many times larger than `max_payload` are not even sent to us (MQTT 5); smaller ones that
@@ -55,11 +54,12 @@ class MqttSource:
     ----------
     counts : Counter
         ``gaps`` (the broker lost our session, and with it perhaps messages) and ``retained_ignored``; with
-        those of the inbox: ``stale_acks``, ``shed`` and ``qos0_dropped``.
+        those of the inbox: ``stale_acks``, ``shed`` and ``qos0_dropped``; and ``sparkplug_ignored``.
     """
 
     Options = MqttSourceOptions
     finite = False
+    joins = True
 
     def __init__(
         self, name: str, options: MqttSourceOptions, layout: Layout, clock: Callable[[], float] = time.time
@@ -67,16 +67,14 @@ class MqttSource:
         self.name = name
         self.options = options
         self._clock = clock
-        self._builder = RowBuilder(layout)
-        self._decode = DECODERS[options.payload]
-        self._arrays = JsonArrays(options.max_payload) if options.payload == "json" else None
-        self._decode_options = DecodeOptions(options.columns, options.delimiter, options.max_payload)
-        self._filters = [TopicFilter(text) for text in options.topics]
-        self._wire = dict(zip([one.wire for one in self._filters], options.topics.values(), strict=True))
-        self._labels: dict[str, dict[str, str] | None] = {}
+        self._joiner = Joiner(layout) if layout.join else None
+        self._builder = RowBuilder(layout) if self._joiner is None else self._joiner
+        self._wire = {TopicFilter(text).wire: qos for text, qos in options.topics.items()}
         self._identity = "{}@{}:{}".format(options.client_id, *options.address)
         self._inbox = Inbox(options.max_inflight)
         self.counts: Counter[str] = self._inbox.counts
+        self._decoding = Decoding(options, self._builder, self.counts)
+        self._sparkplug = self._decoding.sparkplug
         self._link: Link | None = None
         self._failure: str | None = None
         self._had_session = self._subscribed = False
@@ -89,8 +87,7 @@ class MqttSource:
 
     def open(self, resume: bytes) -> None:
         """Begin to connect; whether it works is seen by `connected`, and told by the log."""
-        if self._arrays is not None:
-            compiled()
+        self._decoding.prepare()
         if resume:
             self._restore(resume)
         options = self.options
@@ -115,11 +112,13 @@ class MqttSource:
         """Return what has come, waiting up to `timeout_s` for the first message."""
         if self._link is not None and self._inbox.starved():
             self._link.reconnect()
-        something = self._inbox.wait(timeout_s, lambda: self._problem() is not None or bool(self._gaps))
+        patience = min(timeout_s, self._patience())
+        something = self._inbox.wait(patience, lambda: self._problem() is not None or bool(self._gaps))
         problem = self._problem()
         if problem is not None:
             raise SourceError(f"source {self.name}: {problem}")
-        return self._drain(max_rows) if something or self._gaps else None
+        late = self._inbox.idle and self._patience() == 0.0
+        return self._drain(max_rows) if something or late or self._gaps else None
 
     def ack(self, token: object) -> None:
         """Acknowledge a committed batch; of an earlier connection: do nothing, count ``stale_acks``."""
@@ -147,8 +146,26 @@ class MqttSource:
     def _problem(self) -> str | None:
         return self._failure or (self._link.failure if self._link is not None else "it is not open")
 
+    def _patience(self) -> float:
+        """Return for how many seconds nothing has to be told of records that wait for their parts.
+
+        Parts are not late while there is no connection, if the broker keeps them.
+        """
+        if len(self._builder) or self._builder.rejected:  # what waited in an earlier run
+            return 0.0
+        if self._joiner is None:
+            return math.inf
+        now = self._clock()
+        if self.options.persistent and not self.connected:
+            self._joiner.hold(now)
+        return self._joiner.patience(now)
+
     def _drain(self, max_rows: int) -> Batch:
         arrival = self._clock()
+        if self._joiner is not None:
+            self._joiner.now = arrival
+            if self._gaps:
+                self._joiner.close_all()
         mids: list[int] = []
         epoch, taken, skipped = None, 0, 0
         while max(taken, len(self._builder)) < max_rows:
@@ -162,58 +179,54 @@ class MqttSource:
             if message.repeated:
                 skipped += 1
             elif not message.ignored:
-                self._add(message)
+                self._decoding.add(message, arrival)
+        self._look_after_edges()
+        if self._joiner is not None and self._inbox.idle:
+            self._joiner.expire(arrival, max_rows)
         self._last_arrival = arrival
         gaps = [self._gaps.popleft() for _ in range(len(self._gaps))]
-        position = self._inbox.position(at=arrival, id=self._identity, topics=[*self._wire, *self._outdated])
+        position = self._position(arrival)
         token = Token(epoch or 0, tuple(mids))
         batch = self._builder.batch(arrival=arrival, position=position, token=token, skipped=skipped)
         return replace(batch, gaps=gaps)
 
-    def _add(self, message: Message) -> None:
-        if message.topic is None:
-            self._builder.reject("bad_topic", "the topic is not UTF-8", "topic ?", message.payload)
-            return
-        where = f"topic {message.topic}"
-        if len(message.topic) > _LONGEST_TOPIC:
-            detail = f"the topic has more than {_LONGEST_TOPIC} characters"
-            self._builder.reject("bad_topic", detail, where, message.payload)
-            return
-        if message.size > self.options.max_payload:
-            detail = f"{message.size} bytes; max_payload is {self.options.max_payload}"
-            self._builder.reject("too_long", detail, where, message.payload)
-            return
-        labels = self._labels_of(message.topic)
-        if labels is None:
-            self._builder.reject("unknown_topic", "no topic filter matches", where, message.payload)
-            return
-        try:
-            if self._arrays is not None and self._arrays.take(message.payload, self._builder, labels):
-                return
-            records = self._decode(message.payload, self._decode_options)
-            self._builder.add_all(records, labels, where, message.payload)
-        except Undecodable as error:
-            self._builder.reject(error.reason, error.detail, where, message.payload)
-        except Exception as error:  # a fault of ours: it shall cost this message, not the stream
-            self._builder.reject("decoder_failed", f"{type(error).__name__}: {error}", where, message.payload)
+    def _look_after_edges(self) -> None:
+        """Tell what Sparkplug's edge nodes sent and we did not get, and ask for what we need to read them."""
+        gaps, asks = self._sparkplug.taken() if self._sparkplug is not None else ((), ())
+        for since, until, reason in gaps:
+            self._log.warning("sparkplug_gap", reason=reason, since=since, until=until)
+            self._gaps.append(Gap(self.name, since, until, reason))
+        if self.options.request_rebirth and self._link is not None:
+            for topic in asks:
+                self._log.info("sparkplug_rebirth_requested", topic=topic)
+                self._link.send(topic, rebirth())
 
-    def _labels_of(self, topic: str) -> dict[str, str] | None:
-        if topic not in self._labels:
-            if len(self._labels) >= _LABELS_CACHED:
-                self._labels.clear()
-            found = (one.match(topic) for one in self._filters)
-            self._labels[topic] = next((labels for labels in found if labels is not None), None)
-        return self._labels[topic]
+    def _position(self, arrival: float) -> bytes:
+        topics = [*self._wire, *self._outdated]
+        about: dict[str, object] = {"at": arrival, "id": self._identity, "topics": topics}
+        if self._joiner is not None:
+            about["join"] = self._joiner.waiting()
+        if self._sparkplug is not None:
+            about["sparkplug"] = self._sparkplug.state()
+        return self._inbox.position(**about)
 
     def _restore(self, resume: bytes) -> None:
         try:
             saved = json.loads(resume)
+            if "join" in saved and self._joiner is not None:
+                self._joiner.restore(saved["join"], self._clock())
+                if not self.options.persistent:
+                    self._joiner.close_all()  # its other parts were lost while we were away
+            elif "join" in saved:
+                reject_waiting(self._builder, saved["join"])
             if saved["id"] != self._identity:
                 return  # another client_id or broker: its packet ids mean nothing here
+            if self._sparkplug is not None and "sparkplug" in saved:
+                self._sparkplug.restore(saved["sparkplug"])
             self._inbox.restore(saved["ring"])
             self._last_arrival = float(saved["at"])
             self._outdated = [text for text in saved["topics"] if text not in self._wire]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SourceError(f"source {self.name}: its saved position is not one of this source") from error
         self._had_session = True
 
@@ -268,7 +281,7 @@ class MqttSource:
                     mid=message.mid,
                     qos=message.qos,
                     dup=message.dup,
-                    topic=topic[: _LONGEST_TOPIC + 1] if topic is not None else None,
+                    topic=topic[: LONGEST_TOPIC + 1] if topic is not None else None,
                     payload=payload
                     if len(payload) <= self.options.max_payload
                     else payload[:_KEPT_OF_TOO_LONG],
@@ -284,6 +297,6 @@ class MqttSource:
             self._inbox.wake()
 
     def _note_retained(self, topic: str | None) -> None:
-        self.counts["retained_ignored"] += 1
-        if self.counts["retained_ignored"] == 1:
+        if not self.counts["retained_ignored"]:
             self._log.info("mqtt_retained_ignored", topic=topic, remedy="allow_retained: true to use them")
+        self.counts["retained_ignored"] += 1

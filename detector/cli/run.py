@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 EXAMPLES = """\
@@ -25,11 +27,13 @@ def run(
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # one that comes early waits, and is answered
     from detector.logs import configure  # noqa: PLC0415
-    from detector.registry import load_config  # noqa: PLC0415
+    from detector.registry import load_config, warnings  # noqa: PLC0415
     from detector.statedir import StateDir  # noqa: PLC0415
 
     checked = load_config(config)
     configure(checked.log.level, checked.log.format)
+    for warning in warnings(checked):
+        structlog.get_logger().warning("config", **asdict(warning))
     state_dir = StateDir.open(checked.state_dir)  # before the slow imports: a second daemon ends at once
     from detector.daemon import Daemon  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detector.cli.say import say
-from detector.errors import ConfigError
+from detector.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from detector.config.models import Config
@@ -33,7 +34,7 @@ def validate(
 
     With --connect, each connection is tried once; if one fails, it exits 1.
     """
-    from detector.registry import load_config  # noqa: PLC0415
+    from detector.registry import load_config, warnings  # noqa: PLC0415
 
     try:
         checked = load_config(config)
@@ -45,9 +46,11 @@ def validate(
         raise
     if not as_json:
         say(f"{config}: right ({_counted(checked)})")
+        for warning in warnings(checked):
+            say(f"{ConfigError([warning], checked.file)}", err=True)
     connections = _tried(checked, quiet=as_json) if connect else {}
     if as_json:
-        _print_json(config, None, connections)
+        _print_json(config, None, connections, warnings(checked))
     if any(connections.values()):
         raise typer.Exit(1)
 
@@ -88,9 +91,16 @@ def _tried(config: Config, quiet: bool) -> dict[str, str | None]:
     return found
 
 
-def _print_json(config: Path, error: ConfigError | None, connections: dict[str, str | None]) -> None:
+def _print_json(
+    config: Path,
+    error: ConfigError | None,
+    connections: dict[str, str | None],
+    warned: Sequence[Problem] = (),
+) -> None:
     problems = [asdict(problem) for problem in error.problems] if error else []
     result: dict[str, Any] = {"file": str(config), "right": error is None, "problems": problems}
+    if warned:
+        result["warnings"] = [asdict(warning) for warning in warned]
     if connections:
         result["connections"] = {
             place: {"right": not said, "problem": said} for place, said in connections.items()

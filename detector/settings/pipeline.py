@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from detector.contracts import Layout
+from detector.contracts import Join, Layout
 from detector.settings.base import Settings
 from detector.settings.detector import Detector
 from detector.settings.record import Feature, Record
@@ -208,6 +208,7 @@ class Pipeline(Settings):
             time_format=record.time.format if record.time else "auto",
             timezone=record.time.tz if record.time else "UTC",
             key=self.key,
+            join=Join(record.join.within, record.join.when) if record.join else None,
             waves=record.waves,
         )
 

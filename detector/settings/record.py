@@ -171,6 +171,17 @@ class Missing(Settings):
     )
 
 
+class Join(Settings):
+    """Values of one key that come in several messages become one record."""
+
+    within: Interval = Field(description="how far apart the parts of a record may come, as 2s")
+    when: Literal["all", "all_or_timeout", "each"] = Field(
+        default="all_or_timeout",
+        description="all: complete records only, others are refused; all_or_timeout: after within, what is "
+        "there; each: a record for each message, with the last value of each field not older than within",
+    )
+
+
 class Record(Settings):
     """From a record to a vector."""
 
@@ -185,6 +196,9 @@ class Record(Settings):
         default=None, description="no record of a known key for so long is an alert, as 5m"
     )
 
+    join: Join | None = Field(
+        default=None, description="makes one record of values that come in several messages; default: do not"
+    )
     sequence: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
         description="field with a number that counts up by 1 with each record of a key: a jump is an alert",
@@ -224,6 +238,18 @@ class Record(Settings):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"features: {', '.join(twice)} is named twice; give each its own name")
+        return self
+
+    @model_validator(mode="after")
+    def _countable(self) -> Record:
+        if self.join is not None and self.sequence is not None:
+            raise ValueError(
+                "sequence numbers messages, of which join makes records; leave out one of the two"
+            )
+        if self.join is not None and self.waves:
+            raise ValueError(
+                "join makes records of single values, but a waveform is one; leave out one of the two"
+            )
         return self
 
     @model_validator(mode="after")

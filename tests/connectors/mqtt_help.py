@@ -32,7 +32,7 @@ class Subscriber:
     def payloads(self) -> list[str]:
         return [message.payload.decode() for message in self.messages]
 
-    def publish(self, topic: str, payload: str) -> None:
+    def publish(self, topic: str, payload: str | bytes) -> None:
         self._client.publish(topic, payload, qos=1).wait_for_publish(10)
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ def received(batch: Batch) -> int:
 
 
 def values(batches: list[Batch]) -> list[float]:
-    return [float(value) for batch in batches for value in batch.columns["value"]]
+    return [float(value) for batch in batches for column in batch.columns.values() for value in column]
 
 
 def skipped(batches: list[Batch]) -> int:

@@ -42,12 +42,26 @@ def refusal(cls: Any, **change: Any) -> str:
         ({"protocol": 4}, "protocol"),
         ({"keepalive": 60}, "not a duration"),
         ({"max_inflight": 0}, "greater"),
+        ({"payload": "sparkplug_b"}, "no filter for Sparkplug B; write spBv1.0/#"),
+        ({"payload": "sparkplug_b", "topics": {"$share/g/spBv1.0/#": 1}}, "not behind $share"),
+        ({"payload": "sparkplug_b", "topics": {"spBv1.0/+x/#": 1}, "field": "{x}"}, "leave it out"),
+        ({"request_rebirth": True}, "only with payload: sparkplug_b"),
+        ({"field": "{y}"}, "'a/+x' has no label y; write +y"),
+        ({"field": "{x!r}"}, "only labels may stand in braces"),
+        ({"field": "{x"}, "only labels may stand in braces"),
+        ({"topics": {"$share/g/a/+x": 1, "a/b": 1}}, "same topics"),
         ({"clean_start": True}, "Extra inputs"),
         ({"tls": {"insecure": True}, "url": "mqtts://h"}, "Extra inputs"),
     ],
 )
 def test_refused(change: dict[str, Any], why: str) -> None:
     assert why in refusal(MqttSource, **change)
+
+
+def test_sparkplug_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = refusal(MqttSource, payload="sparkplug_b", topics={"spBv1.0/#": 1})
+    assert "pip install 'kyori[sparkplug]'" in said
 
 
 def test_defaults() -> None:

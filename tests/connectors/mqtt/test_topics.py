@@ -17,7 +17,10 @@ from connectors.mqtt.topics import TopicFilter, check_template, fill_template, f
         ("a/+my-name", "no name"),
         ("a/++", "no name"),
         ("+x/+x", "twice"),
-        ("$share/g/a", "shared"),
+        ("$share/g", "no shared filter"),
+        ("$share/+g/a", "no shared filter"),
+        ("$share/g/$share/h/a", "no shared filter"),
+        ("$share/g/a/#/b", "last level"),
         ("a\0b", "NUL"),
         ("/".join("a" * 101), "levels"),
         ("a" * 70_000, "1 to"),
@@ -40,10 +43,21 @@ def test_bad_filters_are_refused_with_a_reason(text: str, why: str) -> None:
         ("+x/y", "$SYS/y", None),
         ("$SYS/+x", "$SYS/y", {"x": "y"}),
         ("a/+x", "a/b/c", None),
+        ("$share/g/a/+x", "a/b", {"x": "b"}),
+        ("$share/g/a/+x", "$share/g/a/b", None),
+        ("$share/g/#", "$SYS/y", None),
     ],
 )
 def test_matches_as_the_broker_does(text: str, topic: str, labels: dict[str, str] | None) -> None:
     assert TopicFilter(text).match(topic) == labels
+
+
+def test_a_shared_filter_overlaps_by_its_topics() -> None:
+    """In two groups a message would come to us twice."""
+    shared = TopicFilter("$share/g/plant/+site/#")
+    assert (shared.wire, shared.shared) == ("$share/g/plant/+/#", True)
+    assert shared.overlaps(TopicFilter("plant/a")) and shared.overlaps(TopicFilter("$share/h/plant/+x"))
+    assert not shared.overlaps(TopicFilter("$share/g/office/a"))
 
 
 LEVELS = st.lists(st.sampled_from(["a", "b", "+", "+x", "+y", "$a"]), min_size=1, max_size=3)

@@ -44,6 +44,8 @@ def test_reads_in_order_with_labels(broker: Broker, protocol: object, qos: int) 
         ('[{"value": 1}, {"value": 2}]', {}, [1, 2]),
         ("21.5", {"payload": "number"}, [21.5]),
         ("3;x", {"payload": "csv", "columns": ("value", "name"), "delimiter": ";"}, [3]),
+        ("21.5", {"payload": "number", "field": "{site}", "layout": Layout(("a",))}, [21.5]),
+        ('{"value": 1}', {"field": "in.{site}", "layout": Layout(("in.a",))}, [1]),
     ],
 )
 def test_payloads(broker: Broker, payload: str, more: dict[str, object], expected: list[float]) -> None:

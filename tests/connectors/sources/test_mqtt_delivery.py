@@ -254,16 +254,16 @@ def test_a_fault_in_decoding_costs_its_message_only(broker: Broker) -> None:
     """P11: whatever a decoder raises, unforeseen, the message is refused and the stream goes on."""
     count = 100_000 if os.environ.get("KYORI_FULL") else 2_000
     reading, chance, failed = connected(broker), random.Random(11), 0
-    decode = reading._decode
+    read = reading._decoding._read
 
     def faulty(*arguments: Any) -> Any:
         nonlocal failed
         if chance.random() < 0.01:
             failed += 1
             raise chance.choice([ValueError, KeyError, MemoryError, RecursionError, AssertionError])("boom")
-        return decode(*arguments)
+        return read(*arguments)
 
-    reading._decode = faulty
+    reading._decoding._read = faulty
     publisher = threading.Thread(target=broker.publish, args=("in/a", *json_values(range(count))))
     publisher.start()
     batches = drain(reading, count, timeout_s=240)
