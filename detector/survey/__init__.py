@@ -4,7 +4,9 @@ file     looks at the first records of a file
 log      looks at the first lines of a log
 mqtt     listens to the topics of a broker
 topics   names for the wildcards of filters
-payloads what the messages hold, as records
+payloads what the messages hold
+records  messages as records, and who sent them
+parts    values that come each to a topic of its own
 columns  which numbers are features, which are counters, numbers of records, constants
 times    which field is the time, and how it is written
 units    units out of names

@@ -22,6 +22,7 @@ from detector.errors import KyoriError
 from detector.survey.broker import Broker
 from detector.survey.columns import features_of
 from detector.survey.draft import Draft, Moment, check_features
+from detector.survey.parts import joined, measured_by, within
 from detector.survey.quoting import in_quotes, quoted
 from detector.survey.records import Payload, Record, key, payload_of, read, sender_field
 from detector.survey.times import find_time
@@ -66,19 +67,24 @@ def draft_of(broker: Broker, filters: Sequence[TopicFilter], name: str, heard: H
     records = read(heard.messages, filters, payload)
     if not records:
         raise KyoriError(_unreadable(heard.messages))
-    labels = filters[0].names
+    label = measured_by(filters[0].names, records)
+    wait = within(records) if label else ""
+    if label:
+        records = joined(records, label)
+    labels = [name for name in filters[0].names if name != label]
     field = sender_field(records, with_labels=bool(labels))
     keys = [key(record, labels, field) for record in records]
     check_not_our_own(filters, name, dict.fromkeys(keys), topics)
     check_one_sender(filters, {record.topic: one for record, one in zip(records, keys, strict=True)})
-    if payload.kind == "number":
+    if payload.kind == "number" and not label:
         check_levels(filters, topics)
     draft = Draft(
         name=name,
-        source=_source_lines(broker, filters, heard.granted, payload, name),
+        source=_source_lines(broker, filters, heard.granted, payload, name, label),
         features=[],
         key=key_of([*labels, *([field] if field else [])]),
-        key_note=_key_note(filters, len(set(keys)), topics),
+        key_note=_key_note(filters, bool(labels or field), len(set(keys)), topics),
+        within=wait,
         broker=broker,
         seen=_seen(heard, topics, payload),
     )
@@ -173,7 +179,12 @@ def _if_right(name: str, records: Sequence[Record]) -> Moment:
 
 
 def _source_lines(
-    broker: Broker, filters: Sequence[TopicFilter], granted: Mapping[str, int], payload: Payload, name: str
+    broker: Broker,
+    filters: Sequence[TopicFilter],
+    granted: Mapping[str, int],
+    payload: Payload,
+    name: str,
+    label: str,
 ) -> list[str]:
     lines = list(broker.lines(f"kyori-{name}"))
     lines[2] += "    # fixed: the broker keeps our messages under this name"
@@ -184,6 +195,10 @@ def _source_lines(
         lines.append("allow_loss: true    # the broker allows no more than QoS 0")
     if payload.kind != "json":
         lines.append(f"payload: {payload.kind}")
+    if label:
+        lines.append(
+            f'field: "{{{label}}}"    # what a number is called; of others than the features, it is refused'
+        )
     if payload.kind == "csv":
         columns = ", ".join(map(quoted, payload.options.columns))
         lines.append(f"columns: [{columns}]    # give them their names, and the features")
@@ -192,8 +207,8 @@ def _source_lines(
     return lines
 
 
-def _key_note(filters: Sequence[TopicFilter], senders: int, topics: Sequence[str]) -> str:
-    note = f"one model for each; {senders} seen" if senders > 1 or filters[0].names else "one model for all"
+def _key_note(filters: Sequence[TopicFilter], keyed: bool, senders: int, topics: Sequence[str]) -> str:
+    note = f"one model for each; {senders} seen" if keyed else "one model for all"
     if any(one.wire.endswith("#") for one in filters) and len(topics) > 1:
         note += "; what # takes in is no part of the key: write + for a level that is"
     return note

@@ -113,7 +113,7 @@ def render(draft: Draft, state_dir: str, alerts: str | None, *, home_assistant: 
         state_dir=quoted(state_dir),
         told=", ".join(outputs),
         key="\n".join(_indented(_key_lines(draft), 4)),
-        time="\n".join(_indented(_time_lines(draft), 6)),
+        time="\n".join(_indented([*_join_lines(draft), *_time_lines(draft)], 6)),
         features="\n".join(_indented(_feature_lines(draft), 8)),
         source="\n".join(_indented(draft.source, 4)),
         outputs="\n".join(outputs.values()),
@@ -134,6 +134,11 @@ def _key_lines(draft: Draft) -> Iterator[str]:
         yield f"key: {quoted(draft.key)}    # {draft.key_note}"
     else:
         yield f"# {draft.key_note}"
+
+
+def _join_lines(draft: Draft) -> Iterator[str]:
+    if draft.within:
+        yield f"join: {{within: {draft.within}}}    # makes one record of values in several messages"
 
 
 def _time_lines(draft: Draft) -> Iterator[str]:

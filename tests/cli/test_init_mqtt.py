@@ -158,6 +158,35 @@ def test_bare_numbers_are_called_as_their_topic(plain: Broker) -> None:
 
 
 @needs_mosquitto
+@pytest.mark.parametrize("topic", ["home/+room/+sensor", "home/cellar/+"])
+def test_values_of_several_topics_are_joined(plain: Broker, topic: str) -> None:
+    def sends(_: int) -> dict[str, str]:
+        values = {"temperature": random.random(), "humidity": 7, "power_w": random.random(), "note": "hi"}
+        return {
+            f"home/{room}/{name}": str(one) for room in ("cellar", "attic") for name, one in values.items()
+        }
+
+    text = listened(plain, sends, "--topic", topic)
+    config = valid(text)
+    pipeline, options = config.pipelines["main"], config.sources["records"].options.model_dump()
+    label = "sensor" if topic.endswith("sensor") else "cellar"
+    assert (options["payload"], options["field"]) == ("number", f"{{{label}}}")
+    assert pipeline.key == ("{room}" if label == "sensor" else "")
+    assert pipeline.record.join is not None and pipeline.record.join.within < 0.1 + 1
+    assert features(config) == {"temperature": ("", False), "power_w": ("W", False)}
+    assert "# - humidity    # always 7" in text
+
+
+@needs_mosquitto
+def test_one_value_each_is_a_sender_each(plain: Broker) -> None:
+    config = valid(
+        listened(plain, lambda _: {f"t/r{i}": str(random.random()) for i in range(3)}, "--topic", "t/+")
+    )
+    assert config.pipelines["main"].key == "{t}"
+    assert config.pipelines["main"].record.join is None
+
+
+@needs_mosquitto
 @pytest.mark.parametrize(
     ("sent", "topics", "said"),
     [
