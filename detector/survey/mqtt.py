@@ -196,9 +196,7 @@ def _source_lines(
     if payload.kind != "json":
         lines.append(f"payload: {payload.kind}")
     if label:
-        lines.append(
-            f'field: "{{{label}}}"    # what a number is called; of others than the features, it is refused'
-        )
+        lines.append(f'field: "{{{label}}}"    # what a number is called; no feature: refused')
     if payload.kind == "csv":
         columns = ", ".join(map(quoted, payload.options.columns))
         lines.append(f"columns: [{columns}]    # give them their names, and the features")

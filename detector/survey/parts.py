@@ -1,4 +1,4 @@
-"""Numbers that come each to a topic of its own: which level says what they measure, and what goes together."""
+"""Numbers that come each to a topic of its own: which level says what they measure, what goes together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNKNOWN_S = 30.0
 def measured_by(names: Sequence[str], records: Sequence[Record]) -> str:
     """Return the label that says what a number measures; "" where each topic is a sender of its own.
 
-    It is the last one, if most of what it stands for is called as a measurement, or comes below several others.
+    It is the last one, if most of what it stands for is called as a measurement, or comes below several.
     """
     if not names or not all("value" in record.fields for record in records):
         return ""

@@ -51,13 +51,20 @@ def lines(path: Path) -> list[str]:
 class Process:
     """``kyori run`` as a user starts it; what it says is read all the time."""
 
-    def __init__(self, folder: Path, *arguments: str, module: str = "detector.cli", **environ: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        module: str = "detector.cli",
+        stdin: int | None = None,
+        **environ: str,
+    ) -> None:
         self.started = time.monotonic()
         self.said: list[str] = []
         command = [sys.executable, "-m", module, "run", *arguments]
         home = str(Path(__file__).parents[2])
         self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            command, cwd=folder, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=os.environ | {"PYTHONPATH": home} | environ,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
