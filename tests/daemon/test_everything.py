@@ -45,17 +45,14 @@ def post_line_protocol(port: int) -> None:
     connection.close()
 
 
-def write_and_rotate(log: Path) -> None:
-    """Write a service's log, which logrotate, or what does as it does, renames on the way."""
+def halves_of_a_log() -> tuple[str, str]:
     lines = (EXAMPLES / "app.log").read_text().splitlines(keepends=True)
     half = len(lines) // 2
-    log.write_text("".join(lines[:half]))
-    rotate(log)
-    with log.open("a") as file:
-        file.write("".join(lines[half:]))
+    return "".join(lines[:half]), "".join(lines[half:])
 
 
 def rotate(log: Path) -> None:
+    """Have logrotate, or what does as it does, rename a log and make it anew."""
     program = shutil.which("logrotate", path="/usr/sbin:/usr/bin")
     if program is None:
         log.rename(log.with_name("app.log.1"))
@@ -111,7 +108,7 @@ def config(folder: Path, broker: Broker, port: int, hook: str, syslog: str, mail
         "voice": {"type": "file", "paths": ["a-again.wav", "b.wav"]},
     }  # fmt: skip
     outputs = {
-        "mqtt": {"type": "mqtt", "url": broker.url, "client_id": "all-out", "topic": "k/{pipeline}/{key}"},
+        "mqtt": {"type": "mqtt", "url": broker.url, "topic": "k/{pipeline}/{key}"},
         "hook": {"type": "webhook", "format": "json", "url": hook},
         "syslog": {"type": "syslog", "url": syslog},
         "mail": {
@@ -128,6 +125,8 @@ def config(folder: Path, broker: Broker, port: int, hook: str, syslog: str, mail
 def test_everything_at_once(tmp_path: Path, broker: Broker) -> None:
     for name in VOICES:
         shutil.copy(EXAMPLES / "voice" / name, tmp_path)
+    log, (first, second) = tmp_path / "app.log", halves_of_a_log()
+    log.write_text(first)
     port = free_port()
     screen = Subscriber(broker.port, "k/#")
     with (
@@ -141,16 +140,17 @@ def test_everything_at_once(tmp_path: Path, broker: Broker) -> None:
             post_line_protocol(port)
             messages = (json.dumps({"ts": at, "flow": a, "power": b}) for at, a, b in measured(2))
             broker.publish("plant/p1", *messages)
-            write_and_rotate(tmp_path / "app.log")
+            wait_until(lambda: any(line["source"] == "app" for line in daemon.events("log_template_new")))
+            rotate(log)
+            with log.open("a") as file:
+                file.write(second)
             assert daemon.process.stdin is not None
             daemon.process.stdin.write(journal())
             daemon.process.stdin.close()
             told = {
                 "mqtt": lambda: [json.loads(payload)["pipeline"] for payload in screen.payloads],
                 "hook": lambda: [json.loads(body)["pipeline"] for body in hook.bodies],
-                "syslog": lambda: [
-                    text.partition('pipeline="')[2].partition('"')[0] for text in syslog.messages
-                ],
+                "syslog": lambda: [re.findall('pipeline="([^"]+)"', one)[0] for one in syslog.messages],
                 "mail": lambda: [str(one["Subject"]).split()[3] for one in mail.mails],
             }
             everyone = {"cpu", "pumps", "app", "journal", "voice"}
@@ -159,5 +159,6 @@ def test_everything_at_once(tmp_path: Path, broker: Broker) -> None:
     screen.close()
     assert daemon.process.returncode == 0
     assert syslog.faults == [] and hook.refused == []
-    (stopped,) = daemon.events("stopped")
-    assert stopped["refused"] == 0
+    assert {line["pipeline"]: line["refused"] for line in daemon.events("stopped")} == dict.fromkeys(
+        everyone, 0
+    )
