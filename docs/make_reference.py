@@ -21,7 +21,7 @@ HEAD = """\
 <!-- Made by docs/make_reference.py; change the descriptions in the models instead. -->
 
 One YAML file runs the daemon. `kyori validate` checks it and starts nothing; `kyori schema` prints the JSON
-Schema from which this page is made; `kyori init` writes a file to begin with.
+Schema from which this page is made; [`kyori init`](init.md) writes a file to begin with.
 
 - An unknown setting is an error, and so is a repeated one. Every problem of a file is told at once, with its
   line.
