@@ -79,7 +79,7 @@ class RowBuilder:
         a record without its key as ``no_key``; `raw` is what it was decoded from.
         """
         if isinstance(record, Undecodable):
-            self.reject(record.reason, record.detail, where, raw)
+            self.reject(record.reason, record.detail, where, record.raw or raw)
             return
         if not isinstance(record, Mapping):
             detail = f"a record must be an object, not {type(record).__name__}"

@@ -38,7 +38,7 @@ class FileOptions(TextOptions):
 
     type: Literal["file"] = "file"
     paths: tuple[str, ...] = Field(min_length=1, description="files or globs, as data/*.csv.gz")
-    format: Literal["auto", "csv", "jsonl", "npz"] = Field(  # type: ignore[assignment]
+    format: Literal["auto", "csv", "jsonl", "influx", "npz"] = Field(  # type: ignore[assignment]
         default="auto", description="auto: by the file's ending, else by its first character"
     )
     max_bytes: Size = Field(default=2**34, description="most bytes of one file when unpacked, as 16 GiB")

@@ -15,6 +15,7 @@ import structlog
 from connectors.decode.csv_lines import CsvLines
 from connectors.decode.errors import Undecodable, shown
 from connectors.decode.json_lines import JsonLines
+from connectors.decode.line_protocol import InfluxLines
 from connectors.decode.rows import RowBuilder
 from connectors.sources.lines import without_bom
 from connectors.sources.mark import GUARD, Mark, hashed
@@ -53,7 +54,7 @@ class Followed:
         self.former: list[Mark] = []
         self._options = options
         self._layout = layout
-        self._decoder: CsvLines | JsonLines | None = None
+        self._decoder: CsvLines | JsonLines | InfluxLines | None = None
         self._before = b""
         self._wider = 0
         self._seen: tuple[int, int] | None = None
@@ -212,11 +213,13 @@ class Followed:
         mark.header = self._decoder.state().get("header", "")
         return used
 
-    def _start(self, first: bytes) -> CsvLines | JsonLines:
+    def _start(self, first: bytes) -> CsvLines | JsonLines | InfluxLines:
         mark = self.mark
         mark.form = mark.form or self._form(first)
         if mark.form == "jsonl":
             return JsonLines(mark.path, {}, self._options.max_line)
+        if mark.form == "influx":
+            return InfluxLines(mark.path, {}, self._options.precision)
         # Behind a rotation the header may come again, or be another one, or not come at all.
         if mark.line == 1 and names_a_field(first, self._layout):
             mark.header = ""

@@ -67,7 +67,9 @@ class MqttSource:
         self._clock = clock
         self._builder = RowBuilder(layout)
         self._decode = DECODERS[options.payload]
-        self._decode_options = DecodeOptions(options.columns, options.delimiter, options.max_payload)
+        self._decode_options = DecodeOptions(
+            options.columns, options.delimiter, options.max_payload, options.precision
+        )
         self._filters = [TopicFilter(text) for text in options.topics]
         self._wire = dict(zip([one.wire for one in self._filters], options.topics.values(), strict=True))
         self._labels: dict[str, dict[str, str] | None] = {}

@@ -11,8 +11,9 @@ from connectors.decode.csv_lines import DELIMITERS, CsvLines
 from connectors.decode.errors import Undecodable
 from connectors.decode.json_lines import JsonLines
 from connectors.decode.keys import KeyTemplate
+from connectors.decode.line_protocol import InfluxLines
 from connectors.decode.rows import RowBuilder
-from connectors.options import Options, Size
+from connectors.options import Options, Precision, Size
 from connectors.sources.lines import LineReader, Overlong
 from detector.contracts import Layout
 
@@ -22,6 +23,7 @@ ENDINGS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
+    ".lp": "influx",
     ".npz": "npz",
 }
 
@@ -33,13 +35,14 @@ _FEW = 256
 class TextOptions(Options):
     """Options that every source of lines has."""
 
-    format: Literal["auto", "csv", "jsonl"] = Field(
+    format: Literal["auto", "csv", "jsonl", "influx"] = Field(
         default="auto", description="auto: by the file's ending, else by its first character"
     )
     delimiter: str = Field(default="auto", description="what separates cells of CSV: auto, or one character")
     columns: tuple[str, ...] = Field(
         default=(), description="names of the columns of CSV that has no header line"
     )
+    precision: Precision = "ns"
     max_line: Size = Field(default=2**20, description="a longer line is rejected, as 1 MiB")
 
     @field_validator("delimiter")
@@ -112,7 +115,7 @@ class TextReading:
     labels : mapping of str to str
         What the source knows beside the records.
     form : str
-        ``csv``, ``jsonl``, or ``auto``: by the first character.
+        ``csv``, ``jsonl``, ``influx``, or ``auto``: by the first character.
     saved : mapping
         An earlier `state`, or empty.
     """
@@ -200,6 +203,8 @@ class TextReading:
             self._form = "jsonl" if start in (b"{", b"[") else "csv"
         if self._form == "jsonl":
             return JsonLines(self._place, self._labels, self._options.max_line)
+        if self._form == "influx":
+            return InfluxLines(self._place, self._labels, self._options.precision)
         return csv_lines(self._options, self._layout, self._place, self._labels, self._header)
 
     def _take(self, lines: int) -> None:

@@ -16,6 +16,16 @@ from tests.checks.sources import LAYOUT, POISON, Harness, Item, Make, as_json
 
 CSV_POISON = (b"1,2", b"1,2,3,4,5", b"\xff,1,2,3", b'"open,1,2,3', b"a\rb,1,2,3", b"1,2,3,")
 
+INFLUX_POISON = (
+    b"m,k=a",
+    b"m,k= x=1",
+    b"m x=1",
+    b"\xff x=1",
+    b"m,k=a x=1,x=2",
+    b'm,k=a x="',
+    b"m,k=a x=1 2.5",
+)
+
 
 def as_csv(records: Sequence[Item]) -> list[bytes]:
     lines = [b"t,x,y,k"]
@@ -26,6 +36,21 @@ def as_csv(records: Sequence[Item]) -> list[bytes]:
         else:
             lines.append(",".join("" if cell is None else str(cell) for cell in record.values()).encode())
     return lines
+
+
+def as_influx(records: Sequence[Item]) -> list[bytes]:
+    lines = []
+    for i, record in enumerate(records):
+        if record is POISON:
+            lines.append(INFLUX_POISON[i % len(INFLUX_POISON)])
+            continue
+        x = "" if record["x"] is None else f"x={_influx_value(record['x'])},"
+        lines.append(f"m,k={record['k']} {x}y={record['y']!r},t={record['t']!r}".encode())
+    return lines
+
+
+def _influx_value(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _source(kind: str, **options: Any) -> Source:
@@ -68,9 +93,11 @@ _FOLLOW: dict[str, Any] = {"start_at": "saved_or_beginning", "poll": "1ms"}
 HARNESSES = {
     "file-jsonl": Harness("file", _file("a.jsonl", as_json, "file"), _no_file),
     "file-jsonl-gz": Harness("file", _file("a.jsonl.gz", as_json, "file"), _no_file),
+    "file-influx": Harness("file", _file("a.lp", as_influx, "file"), _no_file),
     "file-csv": Harness("file", _file("a.csv", as_csv, "file"), _no_file),
     "file-csv-two": Harness("file", _two_files, _no_file),
     "stdin": Harness("stdin", _stream, resumes=False),
     "tail-jsonl": Harness("tail", _file("a.jsonl", as_json, "tail", **_FOLLOW)),
+    "tail-influx": Harness("tail", _file("a.log", as_influx, "tail", format="influx", **_FOLLOW)),
     "tail-csv": Harness("tail", _file("a.csv", as_csv, "tail", **_FOLLOW)),
 }

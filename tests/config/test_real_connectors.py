@@ -59,7 +59,7 @@ LOSSY = [
     ("mqtt://broker", "broker:1883", "write mqtt://host:port"),
     ("mqtt://broker", "mqtt://me:kanarienvogel@broker", "username and password"),
     ("payload: json", "payload: csv", "columns"),
-    ("payload: json", "payload: xml", "must be 'json', 'csv' or 'number', not 'xml'"),
+    ("payload: json", "payload: xml", "must be 'json', 'csv', 'influx' or 'number', not 'xml'"),
     ("payload: json", "tls: {ca: ca.pem}", "mqtts://"),
     ("payload: json", "password: kanarienvogel", "username"),
     ("payload: json", "allow_retained: yes", "must be true or false, not 'yes'"),
