@@ -1,13 +1,13 @@
 r"""InfluxDB line protocol: ``cpu,host=a usage_idle=98.5,cores=4i 1767607200000000000``.
 
 One line is one record. It has the tags and the fields by their own names, each field also as
-``measurement.field``, the name ``measurement``, and ``time`` in unix seconds if the line has a timestamp. A field
-wins over a tag of the same name, and ``measurement`` and ``time`` over both.
+``measurement.field``, the name ``measurement``, and ``time`` in unix seconds if the line has a timestamp. A
+field wins over a tag of the same name, and ``measurement`` and ``time`` over both.
 
-A backslash before a comma, a blank, an equals sign or another backslash takes away what these mean; within the
-quotes of a string it does so for a quote and a backslash; before anything else it stands for itself. A string of
-a payload may go on over several lines, as Telegraf sends them; one of a file may not. Lines that begin with
-``#`` are comments.
+A backslash before a comma, a blank, an equals sign or another backslash takes away what these mean; within
+the quotes of a string it does so for a quote and a backslash; before anything else it stands for itself. A
+string of a payload may go on over several lines, as Telegraf sends them; one of a file may not. Lines that
+begin with ``#`` are comments.
 """
 
 from __future__ import annotations

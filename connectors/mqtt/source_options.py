@@ -26,7 +26,7 @@ class MqttSourceOptions(Connection):
     )
     payload: Literal["json", "csv", "influx", "number"] = Field(
         default="json",
-        description="json: an object, or an array of them; influx: line protocol; number: one, as the field value",
+        description="json: an object, or an array of them; influx: line protocol; number: as the field value",
     )
     columns: tuple[str, ...] = Field(default=(), description="names of a csv payload's cells")
     delimiter: str = Field(

@@ -5,6 +5,7 @@ from typing import Any
 
 SOURCES = {
     "file": "connectors.sources.file:FileSource",
+    "http": "connectors.sources.http:HttpSource",
     "mqtt": "connectors.sources.mqtt:MqttSource",
     "stdin": "connectors.sources.stdin:StdinSource",
     "tail": "connectors.sources.tail:TailSource",

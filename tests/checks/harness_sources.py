@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
+
+import urllib3
 
 from connectors.sources import load
 from connectors.sources.stdin import StdinOptions, StreamSource
 from detector.contracts import Source
+from tests.brokers import free_port
 from tests.checks.sources import LAYOUT, POISON, Harness, Item, Make, as_json
 
 CSV_POISON = (b"1,2", b"1,2,3,4,5", b"\xff,1,2,3", b'"open,1,2,3', b"a\rb,1,2,3", b"1,2,3,")
@@ -84,6 +88,40 @@ def _two_files(directory: Path, records: Sequence[Item]) -> Iterator[Make]:
     yield lambda: _source("file", paths=[str(directory / "*.csv")])
 
 
+@contextmanager
+def _http(_directory: Path, records: Sequence[Item]) -> Iterator[Make]:
+    """Whoever opens the source is sent all records, one after the other, from a thread."""
+    port, senders = free_port(), list[Thread]()
+
+    def send() -> None:
+        with urllib3.PoolManager(retries=False) as client, suppress(urllib3.exceptions.HTTPError):
+            for body in as_json(records):
+                url, headers = f"http://127.0.0.1:{port}/records", {"content-type": "application/json"}
+                if client.request("POST", url, body=body, headers=headers).status == 503:
+                    return
+
+    def make() -> Source:
+        source = _source("http", port=port)
+
+        def open_and_send(resume: bytes) -> None:
+            cls.open(source, resume)
+            senders.append(Thread(target=send))
+            senders[-1].start()
+
+        cls: Any = type(source)
+        source.open = open_and_send  # type: ignore[method-assign]
+        return source
+
+    yield make
+    for sender in senders:
+        sender.join()
+
+
+def _no_certificate(directory: Path) -> Source:
+    missing = directory / "missing.pem"
+    return _source("http", port=free_port(), tls={"cert": missing, "key": missing})
+
+
 def _no_file(directory: Path) -> Source:
     return _source("file", paths=[str(directory / "nowhere" / "*.csv")])
 
@@ -96,6 +134,7 @@ HARNESSES = {
     "file-influx": Harness("file", _file("a.lp", as_influx, "file"), _no_file),
     "file-csv": Harness("file", _file("a.csv", as_csv, "file"), _no_file),
     "file-csv-two": Harness("file", _two_files, _no_file),
+    "http": Harness("http", _http, _no_certificate, resumes=False),
     "stdin": Harness("stdin", _stream, resumes=False),
     "tail-jsonl": Harness("tail", _file("a.jsonl", as_json, "tail", **_FOLLOW)),
     "tail-influx": Harness("tail", _file("a.log", as_influx, "tail", format="influx", **_FOLLOW)),

@@ -1,4 +1,4 @@
-"""A text file of CSV, JSON lines or line protocol: records and rejected lines, and no error but `SourceError`."""
+"""A text file of CSV, JSON lines or line protocol: rows and rejected lines, no error but `SourceError`."""
 
 from __future__ import annotations
 
