@@ -6,6 +6,7 @@ from typing import Any
 SOURCES = {
     "file": "connectors.sources.file:FileSource",
     "http": "connectors.sources.http:HttpSource",
+    "kafka": "connectors.sources.kafka:KafkaSource",
     "mqtt": "connectors.sources.mqtt:MqttSource",
     "stdin": "connectors.sources.stdin:StdinSource",
     "tail": "connectors.sources.tail:TailSource",

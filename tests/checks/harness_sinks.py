@@ -13,6 +13,7 @@ import pytest
 
 from connectors.sinks import load
 from tests.brokers import HINT, MOSQUITTO, wait_until
+from tests.checks import harness_streams
 from tests.checks.harness_mqtt import broker_for_checks, next_name
 from tests.checks.sinks import Harness, Medium
 from tests.connectors.mqtt_help import Subscriber
@@ -80,4 +81,5 @@ HARNESSES = {
     "stdout-human": Harness("stdout", _stdout("human"), json=False),
     "mqtt-5": Harness("mqtt", _mqtt(5), _no_broker),
     "mqtt-3.1.1": Harness("mqtt", _mqtt("3.1.1"), _no_broker),
+    **harness_streams.SINKS,
 }
