@@ -37,7 +37,9 @@ class KafkaConnection(Options):
     @classmethod
     def _usable(cls, brokers: tuple[str, ...]) -> tuple[str, ...]:
         if not all(_BROKER.fullmatch(broker) for broker in brokers):
-            raise ValueError("write each broker as host:port, without a scheme, user or password")
+            raise ValueError(
+                "not all are brokers; write each as host:port, without a scheme, user or password"
+            )
         return brokers
 
     @model_validator(mode="after")
@@ -73,7 +75,7 @@ class KafkaConnection(Options):
 def check_topic(topic: str) -> str:
     """Return the name of a topic; raises `ValueError` where there can be none of that name."""
     if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
-        raise ValueError(f"{topic!r} is no topic; write letters, digits, '.', '_' and '-', at most 249")
+        raise ValueError("not a topic; write letters, digits, '.', '_' and '-', at most 249")
     return topic
 
 
@@ -107,7 +109,12 @@ class KafkaSourceOptions(KafkaConnection):
     def _usable_topics(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(topics)) < len(topics):
             raise ValueError("a topic is named twice; name each once")
-        return tuple(check_topic(topic) for topic in topics)
+        for topic in topics:
+            try:
+                check_topic(topic)
+            except ValueError as error:
+                raise ValueError(f"{topic!r} is {error}") from None
+        return topics
 
     @model_validator(mode="after")
     def _names_cells(self) -> KafkaSourceOptions:

@@ -8,6 +8,7 @@ SOURCES = {
     "http": "connectors.sources.http:HttpSource",
     "kafka": "connectors.sources.kafka:KafkaSource",
     "mqtt": "connectors.sources.mqtt:MqttSource",
+    "redis": "connectors.sources.redis:RedisSource",
     "stdin": "connectors.sources.stdin:StdinSource",
     "tail": "connectors.sources.tail:TailSource",
 }

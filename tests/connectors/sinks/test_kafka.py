@@ -82,8 +82,8 @@ def test_probe(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"topic": "kyori/{key}"}, "is no topic"),
-        ({"topic": ".."}, "is no topic"),
+        ({"topic": "kyori/{key}"}, "not a topic"),
+        ({"topic": ".."}, "not a topic"),
         ({"timeout": "10ms"}, "greater than or equal to 1"),
         ({"brokers": ["kafka://h:1"]}, "host:port"),
     ],
