@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaError
 
 _log = structlog.get_logger()
+
+Client = TypeVar("Client")
+Settings = Mapping[str, Any]
 
 SILENT = logging.getLogger("kyori.kafka")
 """Takes librdkafka's own lines, which would go to standard error; what matters comes as an error, too."""
@@ -56,6 +60,18 @@ class Trouble:
         self._told.clear()
 
 
+def make(
+    kind: Callable[..., Client], options: KafkaConnection, trouble: Trouble, settings: Settings
+) -> Client:
+    """Return a client of librdkafka; `OSError` or `ValueError` where the options cannot be used."""
+    from confluent_kafka import KafkaException  # noqa: PLC0415
+
+    try:
+        return kind({**options.client(), "error_cb": trouble.note, **settings}, logger=SILENT)
+    except KafkaException as error:
+        raise ValueError(error.args[0].str()) from error
+
+
 def probe(options: KafkaConnection, topics: tuple[str, ...], timeout_s: float) -> str | None:
     """Ask the cluster for its topics; return what is wrong, or None."""
     from confluent_kafka import KafkaException  # noqa: PLC0415
@@ -63,10 +79,10 @@ def probe(options: KafkaConnection, topics: tuple[str, ...], timeout_s: float) -
 
     trouble = Trouble("probe", options.brokers)
     try:
-        settings: dict[str, Any] = {**options.client(), "error_cb": trouble.note}
-        client = AdminClient(settings, logger=SILENT)
-        found = client.list_topics(timeout=timeout_s).topics
+        found = make(AdminClient, options, trouble, {}).list_topics(timeout=timeout_s).topics
     except KafkaException as error:
         return trouble.last or str(error.args[0].str())
+    except (OSError, ValueError) as error:
+        return str(error)
     missing = [topic for topic in topics if topic not in found]
     return f"there is no topic {', '.join(missing)}" if missing else None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors.extras import lacking
+from connectors.keyfile import closed
 from connectors.mqtt.options import Tls
 from connectors.options import Options, Precision, Size
 
@@ -54,7 +55,7 @@ class KafkaConnection(Options):
         return self
 
     def client(self) -> dict[str, Any]:
-        """Return what librdkafka calls all that."""
+        """Return what librdkafka calls it; raises `OSError` or `ValueError` where a key is of no use."""
         security = ("SASL_" if self.password else "") + ("SSL" if self.tls else "PLAINTEXT")
         made: dict[str, Any] = {
             "bootstrap.servers": ",".join(self.brokers),
@@ -67,7 +68,7 @@ class KafkaConnection(Options):
             made["sasl.username"] = self.username
             made["sasl.password"] = self.password.get_secret_value()
         if self.tls is not None:
-            files = {"ca": self.tls.ca, "certificate": self.tls.cert, "key": self.tls.key}
+            files = {"ca": self.tls.ca, "certificate": self.tls.cert, "key": closed(self.tls.key)}
             made |= {f"ssl.{name}.location": str(path) for name, path in files.items() if path is not None}
         return made
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from connectors.kafka.client import SILENT, Trouble, probe
+from connectors.kafka.client import Trouble, make, probe
 from connectors.kafka.options import KafkaConnection, check_topic
 from connectors.options import Duration
 from detector.contracts import Alert
@@ -59,22 +59,20 @@ class KafkaSink:
 
     def open(self, resume: bytes) -> None:
         """Begin to connect; `resume` is of no use, as a cluster keeps no place for a producer."""
-        from confluent_kafka import KafkaException, Producer  # noqa: PLC0415 - an extra, and slow
+        from confluent_kafka import Producer  # noqa: PLC0415 - an extra, and slow
 
         self.close()
         settings = {
-            **self.options.client(),
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",  # a key goes where Java's clients look for it
             "linger.ms": 0,
             "delivery.timeout.ms": round(self.options.timeout * 1000),
-            "error_cb": self._trouble.note,
         }
         try:
-            self._producer = Producer(settings, logger=SILENT)
-        except KafkaException as error:
-            raise SinkUnavailable(f"sink {self.name}: {error.args[0].str()}") from error
+            self._producer = make(Producer, self.options, self._trouble, settings)
+        except (OSError, ValueError) as error:
+            raise SinkUnavailable(f"sink {self.name}: {error}") from error
 
     def write(self, alerts: Sequence[Alert]) -> bytes:
         """Send all, and return when the cluster has them."""

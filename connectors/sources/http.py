@@ -116,9 +116,9 @@ class HttpSource:
         self._posts = Posts(self.options.max_waiting)
         try:
             self._server = Server(self.name, listener, self.options, self._posts)
-        except OSError as error:  # ssl's own are of this kind
+        except (OSError, ValueError) as error:  # ssl's own are of this kind
             listener.close()
-            raise SourceError(f"source {self.name}: tls: the certificate cannot be used: {error}") from error
+            raise SourceError(f"source {self.name}: the tls files cannot be used: {error}") from error
         self._server.start()
         _log.info("listening", source=self.name, host=host, port=port)
 

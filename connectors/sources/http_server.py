@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from connectors.keyfile import closed
 from connectors.sources.http_bodies import WRITES, Body, Refused, reading_of
 from connectors.sources.posts import COME_AGAIN, Answer, Post, Posts
 
@@ -54,8 +55,8 @@ class Server:
 
     Raises
     ------
-    OSError
-        The certificate cannot be used.
+    OSError, ValueError
+        The files of the certificate cannot be used.
     """
 
     def __init__(self, name: str, listener: socket.socket, options: HttpOptions, posts: Posts) -> None:
@@ -81,7 +82,7 @@ class Server:
             timeout_keep_alive=int(_IDLE_S),
             timeout_graceful_shutdown=int(_STOP_S),
             ssl_certfile=options.tls.cert if options.tls else None,
-            ssl_keyfile=str(options.tls.key) if options.tls else None,
+            ssl_keyfile=str(closed(options.tls.key)) if options.tls else None,
             ssl_keyfile_password="-",  # noqa: S106 - else an encrypted key would ask on the terminal
         )
         config.load()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from connectors.decode import DECODERS, DecodeOptions, RowBuilder, Undecodable
-from connectors.kafka.client import SILENT, Trouble, probe
+from connectors.kafka.client import Trouble, make, probe
 from connectors.kafka.options import KafkaSourceOptions
 from detector.contracts import Batch, Gap, Layout
 from detector.errors import SourceError
@@ -78,23 +78,21 @@ class KafkaSource:
 
     def open(self, resume: bytes) -> None:
         """Begin to connect; whether it works is seen by `connected`, and told by the log."""
-        from confluent_kafka import Consumer, KafkaException  # noqa: PLC0415 - an extra, and slow
+        from confluent_kafka import Consumer  # noqa: PLC0415 - an extra, and slow
 
         if resume:
             self._restore(resume)
         settings = {
-            **self.options.client(),
             "group.id": self.options.group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": _QUEUED_KIB,
-            "error_cb": self._trouble.note,
         }
         try:
-            self._consumer = Consumer(settings, logger=SILENT)
-        except KafkaException as error:
-            raise SourceError(f"source {self.name}: {error.args[0].str()}") from error
+            self._consumer = make(Consumer, self.options, self._trouble, settings)
+        except (OSError, ValueError) as error:
+            raise SourceError(f"source {self.name}: {error}") from error
 
     def read(self, max_rows: int, timeout_s: float) -> Batch | None:
         """Return what has come, waiting up to `timeout_s` for the first message."""

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from connectors.decode import RowBuilder
 from connectors.extras import lacking
+from connectors.keyfile import closed
 from connectors.mqtt.options import Tls
 from connectors.options import Options
 from detector.contracts import Batch, Layout
@@ -73,9 +74,9 @@ class RedisOptions(Options):
             "socket_connect_timeout": min(timeout_s, _CONNECT_S),
         }
         if self.tls is not None:
-            files = {"ca_certs": self.tls.ca, "certfile": self.tls.cert, "keyfile": self.tls.key}
+            files = {"ca_certs": self.tls.ca, "certfile": self.tls.cert, "keyfile": closed(self.tls.key)}
             options |= {f"ssl_{name}": str(path) for name, path in files.items() if path is not None}
-            options["ssl"] = True
+            options |= {"ssl": True, "ssl_check_hostname": True}
         return Redis(**options)
 
 
@@ -104,7 +105,10 @@ class RedisSource:
         except (ValueError, TypeError) as error:
             raise SourceError(f"source {self.name}: its saved position is not one of this source") from error
         self._last |= {stream: str(saved[stream]) for stream in self.options.streams if stream in saved}
-        self._client = self.options.client(_TIMEOUT_S)
+        try:
+            self._client = self.options.client(_TIMEOUT_S)
+        except (OSError, ValueError) as error:
+            raise SourceError(f"source {self.name}: the tls files cannot be used: {error}") from error
 
     def read(self, max_rows: int, timeout_s: float) -> Batch | None:
         """Return the entries that have come, waiting up to `timeout_s` for the first one."""
@@ -155,7 +159,7 @@ class RedisSource:
 
         try:
             self.options.client(timeout_s).ping()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, ValueError) as error:
             return str(error)
         return None
 

@@ -260,6 +260,9 @@ def test_https(tmp_path: Path) -> None:
         one.scheme = "http"
         with pytest.raises(urllib3.exceptions.ProtocolError):
             one.now("/write", CPU)
+    made["key"].chmod(0o604)
+    with pytest.raises(SourceError, match=f"chmod 600 {made['key']}"):
+        Listening(tls={"cert": made["cert"], "key": made["key"]})
 
 
 @pytest.mark.parametrize(
@@ -289,7 +292,7 @@ def test_what_keeps_it_from_listening_is_told(tmp_path: Path) -> None:
         pytest.raises(SourceError, match=f"127.0.0.1:{one.port}: address already in use"),
     ):
         Listening(port=one.port)
-    with pytest.raises(SourceError, match="the certificate cannot be used"):
+    with pytest.raises(SourceError, match="the tls files cannot be used"):
         Listening(tls={"cert": tmp_path / "none.pem", "key": tmp_path / "none.pem"})
     with pytest.raises(SourceError, match="does not listen"):
         cls = load("http")

@@ -260,7 +260,13 @@ def test_what_librdkafka_is_told(tmp_path: Path) -> None:
     missing = cls.Options(brokers=["h:1"], topics=["t"], tls={"ca": tmp_path / "missing.pem"})
     with pytest.raises(SourceError, match=r"ssl\.ca\.location"):
         cls("s", missing, Layout(("x",))).open(b"")
-    assert client.probe(missing, ("t",), 0.1)
+    assert "ssl.ca.location" in (client.probe(missing, ("t",), 0.1) or "")
+    key = tmp_path / "key.pem"
+    key.touch(0o604)
+    open_key = cls.Options(brokers=["h:1"], topics=["t"], tls={"cert": key, "key": key})
+    with pytest.raises(SourceError, match=f"chmod 600 {key}"):
+        cls("s", open_key, Layout(("x",))).open(b"")
+    assert "chmod 600" in (client.probe(open_key, ("t",), 0.1) or "")
 
 
 def test_without_its_package_it_says_how_to_add_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from connectors.sources import load
 from detector.contracts import Batch, Layout
 from detector.errors import SourceError
-from tests.brokers import wait_until
+from tests.brokers import certificates, wait_until
 from tests.redis_server import Server, needs_redis
 
 
@@ -95,6 +95,24 @@ def test_a_password_is_needed_and_never_told(tmp_path: Path) -> None:
         assert read(source, 1)[0].columns["x"].tolist() == [3.0]
         assert "kanarienvogel" not in repr(source.options)
         source.close()
+    finally:
+        server.stop()
+
+
+@needs_redis
+def test_with_tls_certificate_and_name_are_checked(tmp_path: Path) -> None:
+    made = certificates(tmp_path)
+    server = Server(tmp_path, tls=made).start()
+    try:
+        right = source_of(server, host="localhost", tls={"ca": made["ca"]})
+        server.client.xadd("a", {"x": 1})
+        assert len(read(right, 1)[0]) == 1
+        right.close()
+        for wrong in ({"host": "127.0.0.1", "tls": {"ca": made["ca"]}}, {"host": "localhost", "tls": {}}):
+            assert "certificate verify failed" in (source_of(server, **wrong).probe(5.0) or "")
+        made["key"].chmod(0o604)
+        with pytest.raises(SourceError, match="chmod 600"):
+            source_of(server, tls={"cert": made["cert"], "key": made["key"]})
     finally:
         server.stop()
 
