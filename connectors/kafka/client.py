@@ -42,15 +42,16 @@ class Trouble:
 
     def __init__(self, name: str, brokers: tuple[str, ...]) -> None:
         self._bound = _log.bind(connector=name, brokers=list(brokers))
-        self._told: set[int] = set()
+        self._told: set[tuple[int, str]] = set()
         self.last = ""
 
-    def note(self, error: KafkaError) -> None:
+    def note(self, error: KafkaError, topic: str = "") -> None:
         """Take what librdkafka calls with; it goes on trying by itself."""
         self.last = error.str()
-        if error.code() not in self._told:
-            self._told.add(error.code())
-            self._bound.warning("kafka_trouble", reason=error.str(), name=error.name())
+        if (error.code(), topic) not in self._told:
+            self._told.add((error.code(), topic))
+            about = {"topic": topic} if topic else {}
+            self._bound.warning("kafka_trouble", reason=error.str(), **about)
 
     def over(self) -> None:
         """Say that it works."""

@@ -68,8 +68,7 @@ class KafkaSource:
         self._trouble = Trouble(name, options.brokers)
         self._next: Offsets = {}
         self._assigned: set[Place] = set()
-        self._unproved: set[Place] = set()
-        self._looked = -math.inf
+        self._looked = self._asked = -math.inf
         self._last_arrival: float | None = None
         self._gaps: list[Gap] = []
         self._unsaved = False
@@ -103,6 +102,7 @@ class KafkaSource:
         if messages and max_rows > 1:
             messages += self._consumer.consume(max_rows - 1, 0.0)
         read: Offsets = {}
+        skipped = 0
         for message in messages:
             error = message.error()
             if error is not None and error.fatal():
@@ -111,9 +111,11 @@ class KafkaSource:
                 self._trouble.note(error)
                 continue
             place, offset = _place(message), int(message.offset() or 0)
-            self._prove(place, offset)
-            self._add(message)
-            self._next[place] = read[place] = offset + 1
+            if self._is_new(place, offset):
+                self._add(message)
+                self._next[place] = read[place] = offset + 1
+            else:
+                skipped += 1
         if not read and not self._unsaved:
             return None
         self._unsaved = False
@@ -121,7 +123,9 @@ class KafkaSource:
             self._trouble.over()
         gaps, self._gaps = self._gaps, []
         self._last_arrival = self._clock()
-        batch = self._builder.batch(arrival=self._last_arrival, position=self._position(), token=read)
+        batch = self._builder.batch(
+            arrival=self._last_arrival, position=self._position(), token=read, skipped=skipped
+        )
         return replace(batch, gaps=gaps)
 
     def ack(self, token: object) -> None:
@@ -162,7 +166,7 @@ class KafkaSource:
             return
         try:
             places = {
-                place for topic in self.options.topics for place in _partitions(consumer, topic, timeout_s)
+                place for topic in self.options.topics for place in self._ask(consumer, topic, timeout_s)
             }
             new = places - self._assigned
             if self.options.start_at == "saved_or_end":
@@ -174,12 +178,18 @@ class KafkaSource:
             self._looked = time.monotonic()
         if new:
             self._assigned |= new
-            self._unproved |= new & self._next.keys()
-            consumer.assign(
-                [TopicPartition(*place, self._next.get(place, _BEGINNING)) for place in self._assigned]
-            )
-            _log.info("kafka_assigned", source=self.name, partitions=len(self._assigned), new=len(new))
-        self._trouble.over()
+            begin = [TopicPartition(*one, self._next.get(one, _BEGINNING)) for one in sorted(self._assigned)]
+            consumer.assign(begin)
+            _log.info("kafka_assigned", source=self.name, partitions=len(begin), new=len(new))
+        if {topic for topic, _ in places} == set(self.options.topics):
+            self._trouble.over()
+
+    def _ask(self, consumer: Consumer, topic: str, timeout_s: float) -> list[Place]:
+        """Return the partitions of a topic, none where there is no such topic; raises `KafkaException`."""
+        found = consumer.list_topics(topic, timeout=timeout_s).topics[topic]
+        if found.error is not None:
+            self._trouble.note(found.error, topic)
+        return [(topic, part) for part in found.partitions]
 
     def _begin_at_end(self, consumer: Consumer, places: set[Place], timeout_s: float) -> None:
         """Take note of where the ends are now, so that what comes during a restart is not lost."""
@@ -192,33 +202,44 @@ class KafkaSource:
         self._next |= ends
         self._unsaved = self._unsaved or bool(ends)
 
-    def _prove(self, place: Place, found: int) -> None:
-        """Tell of messages that are gone: the next one has another offset than it must have."""
-        wanted, first = self._next.get(place, 0), place in self._unproved
-        self._unproved.discard(place)
+    def _is_new(self, place: Place, offset: int) -> bool:
+        """Tell whether a message was not given before; take note if others are missing before it."""
+        wanted = self._next.get(place, offset)
+        if offset == wanted:
+            return True
+        low, high = self._bounds(place, wanted)
         topic, part = place
-        if found < wanted:
-            reason = f"the topic {topic} was made anew: {wanted} messages of {topic}[{part}] had been read"
-        elif found > wanted and first and self._are_gone(place, wanted):
-            reason = (
-                f"Kafka has removed messages of {topic}[{part}] before they were read, up to {found - wanted}"
-            )
-        else:  # as it must be, or offsets without a message: the topic is compacted, or has transactions
-            return
+        if offset < wanted <= high:
+            return False
+        if offset < wanted:
+            self._gap(f"the topic {topic} was made anew: {wanted} messages of {topic}[{part}] had been read")
+        elif low > wanted:
+            many = offset - wanted
+            self._gap(f"Kafka has removed messages of {topic}[{part}] before they were read, up to {many}")
+        return True
+
+    def _bounds(self, place: Place, wanted: int) -> tuple[int, int]:
+        """Return the offsets of the first message that a partition holds, and behind the last one.
+
+        Where topics are compacted, or have transactions, some offsets have no message. For these the
+        cluster is asked once a minute at most, and not waited for; without its answer nothing is missing.
+        """
+        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
+
+        if self._consumer is None or time.monotonic() < self._asked + _LOOK_S:
+            return wanted, wanted
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=_RETRY_S)
+        except KafkaException:
+            return wanted, wanted
+        if low <= wanted <= high:
+            self._asked = time.monotonic()
+        return low, high
+
+    def _gap(self, reason: str) -> None:
         now = self._clock()
         _log.warning("kafka_gap", source=self.name, reason=reason)
         self._gaps.append(Gap(self.name, self._last_arrival or now, now, reason))
-
-    def _are_gone(self, place: Place, wanted: int) -> bool:
-        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
-
-        if self._consumer is None:
-            return False
-        try:
-            low, _ = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=_RETRY_S)
-        except KafkaException:
-            return True  # it cannot be told: better said once too often
-        return low > wanted
 
     def _position(self) -> bytes:
         offsets: dict[str, dict[str, int]] = {}
@@ -263,16 +284,6 @@ class KafkaSource:
 
 def _place(message: Message) -> Place:
     return str(message.topic()), int(message.partition() or 0)
-
-
-def _partitions(consumer: Consumer, topic: str, timeout_s: float) -> list[Place]:
-    """Ask for the partitions of a topic; raises `KafkaException`."""
-    from confluent_kafka import KafkaException  # noqa: PLC0415
-
-    found = consumer.list_topics(topic, timeout=timeout_s).topics[topic]
-    if found.error is not None:
-        raise KafkaException(found.error)
-    return [(topic, part) for part in found.partitions]
 
 
 def _key_label(key: object) -> dict[str, str]:

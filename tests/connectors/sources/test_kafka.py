@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
@@ -154,16 +155,36 @@ def test_a_cluster_that_is_not_there_yet_is_waited_for() -> None:
     assert source.probe(0.5)
 
 
-def test_a_topic_that_is_made_later_is_found(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topic_that_is_made_later_is_found_and_keeps_no_other_from_being_read(
+    cluster: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("connectors.sources.kafka._RETRY_S", 0.05)
-    name = next_name()
-    source = opened(cluster, name)
-    assert source.read(10, 0.2) is None
-    assert source.probe(5.0) == f"there is no topic {name}"
-    cluster.create(name)
-    cluster.publish(name, payloads(1))
-    assert numbers(read(source, 1)) == [1]
+    later = next_name()
+    source = opened(cluster, topic, topics=[later, topic])
+    cluster.publish(topic, payloads(1))
+    with capture_logs() as log:
+        assert numbers(read(source, 1)) == [1]
+    assert [one["topic"] for one in log if one["event"] == "kafka_trouble"] == [later]
+    assert not source.connected
+    assert source.probe(5.0) == f"there is no topic {later}"
+    cluster.create(later)
+    cluster.publish(later, payloads(2))
+    cluster.publish(topic, payloads(3, 4))
+    assert sorted(numbers(read(source, 3))) == [2, 3, 4]
+    assert source.connected
     assert source.probe(5.0) is None
+    source.close()
+
+
+def test_a_message_that_was_given_before_is_not_given_again(cluster: Cluster, topic: str) -> None:
+    """Whatever makes the client go back: here we turn it back ourselves."""
+    cluster.publish(topic, payloads(1, 2, 3))
+    source = opened(cluster, topic)
+    assert numbers(read(source, 3)) == [1, 2, 3]
+    source._consumer.seek(TopicPartition(topic, 0, 1))
+    cluster.publish(topic, payloads(4))
+    batches = read(source, 1)
+    assert numbers(batches) == [4] and [gap for one in batches for gap in one.gaps] == []
     source.close()
 
 
