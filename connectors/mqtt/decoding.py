@@ -45,7 +45,9 @@ class Decoding:
             self.sparkplug = Sparkplug(wanted, numbered=tells_all(options.topics), counts=counts)
         plain = options.payload == "json" and options.field == _VALUE and builder.layout.join is None
         self._arrays = JsonArrays(options.max_payload) if plain else None
-        self._decode_options = DecodeOptions(options.columns, options.delimiter, options.max_payload)
+        self._decode_options = DecodeOptions(
+            options.columns, options.delimiter, options.max_payload, options.precision
+        )
         self._filters = [TopicFilter(text) for text in options.topics]
         self._labels: dict[str, dict[str, str] | None] = {}
 
