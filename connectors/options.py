@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -43,6 +43,11 @@ Size = Annotated[
     int,
     Field(gt=0),
     BeforeValidator(parse_size, json_schema_input_type=Annotated[int, Field(gt=0)] | _SizeText),
+]
+
+
+Precision = Annotated[
+    Literal["ns", "us", "ms", "s"], Field(description="unit of the timestamps of InfluxDB line protocol")
 ]
 
 

@@ -108,7 +108,7 @@ def load_config(path: str | Path) -> Config:
 
 
 def check_shared(config: Config) -> None:
-    """Refuse what only one can have: standard input, a file to write to, a client id at a broker.
+    """Refuse what only one can have: standard input, a file to write to, a port, a client id at a broker.
 
     Each pipeline opens its sources and outputs for itself. Two of them with one client id would drive
     each other out for ever, and a file of two writers could not be mended after a crash.
@@ -221,6 +221,8 @@ def _only_one(place: str, connector: Connector) -> tuple[object, ...] | None:
         return ("standard input",)
     if connector.type == "file" and place.startswith("outputs."):
         return "the file", options.path
+    if connector.type == "http" and place.startswith("sources."):
+        return "the address", f"{options.host}:{options.port}"
     if connector.type == "mqtt" and options.client_id:
         return "the client_id", options.client_id, "at", options.url
     return None

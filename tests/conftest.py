@@ -25,7 +25,17 @@ def _logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-NEEDED = ("mosquitto", "mosquitto_pub", "openssl", "logrotate", "strace", "faketime", "unshare", "setpriv")
+NEEDED = (
+    "mosquitto",
+    "mosquitto_pub",
+    "openssl",
+    "logrotate",
+    "strace",
+    "faketime",
+    "unshare",
+    "setpriv",
+    "redis-server",
+)
 """Without these, tests are skipped, with a hint."""
 
 

@@ -15,13 +15,14 @@ other exception leaves a decoder, whatever the bytes are. So a source does::
     except Undecodable as error:
         builder.reject(error.reason, error.detail, where, payload)
 
-Files are decoded in blocks of lines instead, by `connectors.decode.json_lines` and
-`connectors.decode.csv_lines`; long arrays of JSON, where they can be, by `connectors.decode.json_arrays`.
+Files are decoded in blocks of lines instead, by `connectors.decode.json_lines`, `connectors.decode.csv_lines`
+and `connectors.decode.line_protocol`; long arrays of JSON, where they can be, by
+`connectors.decode.json_arrays`.
 """
 
 from collections.abc import Callable, Sequence
 
-from connectors.decode import csv_records, json_records, number
+from connectors.decode import csv_records, json_records, line_protocol, number
 from connectors.decode.errors import Undecodable, shown
 from connectors.decode.options import DecodeOptions
 from connectors.decode.rows import RowBuilder
@@ -34,4 +35,5 @@ DECODERS: dict[str, PayloadDecoder] = {
     "json": json_records.decode,
     "number": number.decode,
     "csv": csv_records.decode,
+    "influx": line_protocol.decode,
 }

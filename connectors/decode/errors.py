@@ -15,11 +15,14 @@ class Undecodable(Exception):  # noqa: N818 - not a failure of the program: the 
         Short and stable, for counters.
     detail : str
         For a person; printable, and cut.
+    raw : bytes
+        The part of a payload that is meant; b"" for all of it.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, raw: bytes = b"") -> None:
         self.reason = reason
         self.detail = detail
+        self.raw = raw
         super().__init__(f"{reason}: {detail}")
 
 

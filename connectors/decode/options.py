@@ -17,8 +17,11 @@ class DecodeOptions:
         What separates these cells.
     max_bytes : int
         A longer payload is refused.
+    precision : str
+        Unit of the timestamps of line protocol: ``ns``, ``us``, ``ms`` or ``s``.
     """
 
     columns: tuple[str, ...] = ()
     delimiter: str = ","
     max_bytes: int = 2**20
+    precision: str = "ns"

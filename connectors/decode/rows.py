@@ -84,7 +84,7 @@ class RowBuilder:
         try:
             one, key = self._keyed(record, labels)
         except Undecodable as error:
-            self.reject(error.reason, error.detail, where, raw)
+            self.reject(error.reason, error.detail, where, error.raw or raw)
             return
         self._keys.append(key)
         self._records.append(one)

@@ -9,6 +9,7 @@ from connectors.decode import DECODERS, DecodeOptions, RowBuilder, Undecodable
 from connectors.decode.alike import compiled
 from connectors.decode.json_arrays import JsonArrays
 from connectors.decode.sparkplug import Sparkplug, tells_all
+from connectors.decode.sparkplug_payload import payload_class
 from connectors.mqtt.inbox import Message
 from connectors.mqtt.source_options import MqttSourceOptions
 from connectors.mqtt.topics import TopicFilter
@@ -45,14 +46,18 @@ class Decoding:
             self.sparkplug = Sparkplug(wanted, numbered=tells_all(options.topics), counts=counts)
         plain = options.payload == "json" and options.field == _VALUE and builder.layout.join is None
         self._arrays = JsonArrays(options.max_payload) if plain else None
-        self._decode_options = DecodeOptions(options.columns, options.delimiter, options.max_payload)
+        self._decode_options = DecodeOptions(
+            options.columns, options.delimiter, options.max_payload, options.precision
+        )
         self._filters = [TopicFilter(text) for text in options.topics]
         self._labels: dict[str, dict[str, str] | None] = {}
 
     def prepare(self) -> None:
-        """Have what is compiled read in, so that the first message does not have to wait."""
+        """Import what is slow to, so that the first message does not have to wait."""
         if self._arrays is not None:
             compiled()
+        if self.sparkplug is not None:
+            payload_class()
 
     def add(self, message: Message, now: float) -> None:
         """Hand the records of a message that came at that time to the builder."""

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors.mqtt.options import Connection
 from connectors.mqtt.topics import TopicFilter, find_overlap
-from connectors.options import Duration, Size
+from connectors.options import Duration, Precision, Size
 
 _SPARKPLUG = "spBv1.0"
 _PLACE = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
@@ -29,10 +29,10 @@ class MqttSourceOptions(Connection):
         le=0xFFFFFFFF,
         description="how long the broker keeps messages while we are away; with MQTT 3.1.1 it decides itself",
     )
-    payload: Literal["json", "csv", "number", "sparkplug_b"] = Field(
+    payload: Literal["json", "csv", "influx", "number", "sparkplug_b"] = Field(
         default="json",
-        description="json: an object, or an array of them; number: one, as the field value; sparkplug_b: its "
-        "metrics by name, and timestamp (needs the extra sparkplug)",
+        description="json: an object, or an array of them; influx: line protocol; number: one, as the field "
+        "value; sparkplug_b: its metrics by name, and timestamp (needs the extra sparkplug)",
     )
     field: str = Field(
         default="value",
@@ -47,6 +47,7 @@ class MqttSourceOptions(Connection):
     delimiter: str = Field(
         default=",", min_length=1, max_length=1, description="between a csv payload's cells"
     )
+    precision: Precision = "ns"
     allow_loss: bool = Field(default=False, description="needed for QoS 0, where messages get lost unseen")
     allow_retained: bool = Field(
         default=False,

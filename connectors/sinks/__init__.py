@@ -5,6 +5,7 @@ from typing import Any
 
 SINKS = {
     "file": "connectors.sinks.file:FileSink",
+    "kafka": "connectors.sinks.kafka:KafkaSink",
     "mqtt": "connectors.sinks.mqtt:MqttSink",
     "apprise": "connectors.sinks.apprise:AppriseSink",
     "smtp": "connectors.sinks.smtp:SmtpSink",

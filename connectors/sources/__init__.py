@@ -6,7 +6,10 @@ from typing import Any
 SOURCES = {
     "directory": "connectors.sources.directory:DirectorySource",
     "file": "connectors.sources.file:FileSource",
+    "http": "connectors.sources.http:HttpSource",
+    "kafka": "connectors.sources.kafka:KafkaSource",
     "mqtt": "connectors.sources.mqtt:MqttSource",
+    "redis": "connectors.sources.redis:RedisSource",
     "stdin": "connectors.sources.stdin:StdinSource",
     "tail": "connectors.sources.tail:TailSource",
 }

@@ -54,7 +54,7 @@ class FileOptions(TextOptions):
 
     type: Literal["file"] = "file"
     paths: tuple[str, ...] = Field(min_length=1, description="files or globs, as data/*.csv.gz")
-    format: Literal["auto", "csv", "jsonl", "npz", "wav", "parquet", "arrow"] | LogFormat = Field(  # type: ignore[assignment]
+    format: Literal["auto", "csv", "jsonl", "influx", "npz", "wav", "parquet", "arrow"] | LogFormat = Field(  # type: ignore[assignment]
         default="auto", description=FORMAT
     )
     encoding: Literal["utf-8", "latin-1", "windows-1252", "utf-16"] = Field(

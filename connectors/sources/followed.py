@@ -16,6 +16,7 @@ import structlog
 from connectors.decode.csv_lines import CsvLines
 from connectors.decode.errors import Undecodable, shown
 from connectors.decode.json_lines import JsonLines
+from connectors.decode.line_protocol import InfluxLines
 from connectors.decode.rows import RowBuilder
 from connectors.sources.lines import without_bom
 from connectors.sources.mark import GUARD, Mark, hashed
@@ -70,7 +71,7 @@ class Followed:
         self._options = options
         self._layout = layout
         self._digest = digest
-        self._decoder: CsvLines | JsonLines | LogLines | None = None
+        self._decoder: CsvLines | JsonLines | InfluxLines | LogLines | None = None
         self._before = b""
         self._passed = 0  # so many lines before the header or the first record
         self._wider = 0
@@ -245,13 +246,15 @@ class Followed:
         mark.header = self._decoder.state().get("header", "")
         return used
 
-    def _start(self, first: bytes) -> CsvLines | JsonLines | LogLines:
+    def _start(self, first: bytes) -> CsvLines | JsonLines | InfluxLines | LogLines:
         mark = self.mark
         if self._digest is not None:
             return log_lines(mark.path, {}, self._digest)
         mark.form = mark.form or self._form(first)
         if mark.form == "jsonl":
             return JsonLines(mark.path, {}, self._options.max_line)
+        if mark.form == "influx":
+            return InfluxLines(mark.path, {}, self._options.precision)
         # Behind a rotation the header may come again, or be another one, or not come at all.
         if mark.line == 1 + self._passed and names_a_field(first, self._options, self._layout):
             mark.header = ""

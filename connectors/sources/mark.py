@@ -35,7 +35,7 @@ class Mark:
     refused : bool
         Whether nothing in the file can be used.
     form : str
-        ``csv`` or ``jsonl``; "" until known.
+        ``csv``, ``jsonl`` or ``influx``; "" until known.
     header : str
         The header's line of CSV, from this file or the one before it; "" until known.
     start : int

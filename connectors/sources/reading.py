@@ -14,9 +14,10 @@ from connectors.decode.dialect import AUTO, DELIMITERS, WHITESPACE
 from connectors.decode.errors import Undecodable
 from connectors.decode.json_lines import JsonLines
 from connectors.decode.keys import KeyTemplate
+from connectors.decode.line_protocol import InfluxLines
 from connectors.decode.rows import RowBuilder
 from connectors.logs.options import LOG_FORMATS, LogOptions, check_installed
-from connectors.options import Size
+from connectors.options import Precision, Size
 from connectors.sources.csv_options import CsvOptions
 from connectors.sources.lines import LineReader, Overlong
 from detector.contracts import Layout
@@ -31,6 +32,7 @@ ENDINGS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
+    ".lp": "influx",
     ".npz": "npz",
     ".wav": "wav",
 }
@@ -44,7 +46,8 @@ MOST_EVENTS = 10_000
 
 
 FORMAT = (
-    "auto: csv or jsonl, by the file's ending, else by its first character. jsonl: objects that are records. "
+    "auto: csv or jsonl, by the file's ending, else by its first character. jsonl: objects that are records, "
+    "influx: line protocol. "
     "Of logs: log (any text), syslog, nginx and apache (access logs), json_log, journald"
 )
 
@@ -52,7 +55,8 @@ FORMAT = (
 class TextOptions(CsvOptions):
     """Options that every source of lines has."""
 
-    format: Literal["auto", "csv", "jsonl"] | LogFormat = Field(default="auto", description=FORMAT)
+    format: Literal["auto", "csv", "jsonl", "influx"] | LogFormat = Field(default="auto", description=FORMAT)
+    precision: Precision = "ns"
     max_line: Size = Field(default=2**20, description="a longer line is rejected, as 1 MiB")
     log: LogOptions = Field(default_factory=LogOptions, description="how lines of a log become records")
 
@@ -172,7 +176,7 @@ class TextReading:
     labels : mapping of str to str
         What the source knows beside the records.
     form : str
-        ``csv``, ``jsonl``, or ``auto``: by the first character.
+        ``csv``, ``jsonl``, ``influx``, or ``auto``: by the first character.
     saved : mapping
         An earlier `state`, or empty.
     digest : Digest or None
@@ -269,6 +273,8 @@ class TextReading:
             self._form = "jsonl" if start in (b"{", b"[") and not self._options.skip else "csv"
         if self._form == "jsonl":
             return JsonLines(self._place, self._labels, self._options.max_line)
+        if self._form == "influx":
+            return InfluxLines(self._place, self._labels, self._options.precision)
         return csv_lines(self._options, self._layout, self._place, self._labels, self._header)
 
     def _take(self, lines: int) -> None:

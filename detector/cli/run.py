@@ -33,7 +33,7 @@ def run(
     checked = load_config(config)
     configure(checked.log.level, checked.log.format)
     for warning in warnings(checked):
-        structlog.get_logger().warning("config", **asdict(warning))
+        structlog.get_logger().warning("config_warning", **asdict(warning))
     state_dir = StateDir.open(checked.state_dir)  # before the slow imports: a second daemon ends at once
     from detector.daemon import Daemon  # noqa: PLC0415
 

@@ -47,7 +47,7 @@ def validate(
     if not as_json:
         say(f"{config}: right ({_counted(checked)})")
         for warning in warnings(checked):
-            say(f"{ConfigError([warning], checked.file)}", err=True)
+            say(f"warning: {ConfigError([warning], checked.file)}", err=True)
     connections = _tried(checked, quiet=as_json) if connect else {}
     if as_json:
         _print_json(config, None, connections, warnings(checked))

@@ -13,6 +13,7 @@ import pytest
 
 from connectors.sinks import load
 from tests.brokers import HINT, MOSQUITTO, wait_until
+from tests.checks import harness_streams
 from tests.checks.harness_mqtt import broker_for_checks, next_name
 from tests.checks.harness_outbound import OUTBOUND
 from tests.checks.sinks import Harness, Medium
@@ -90,4 +91,5 @@ HARNESSES = {
     "mqtt-states": Harness("mqtt", _mqtt(5, shows=True), _no_broker),
     "mqtt-3.1.1": Harness("mqtt", _mqtt("3.1.1"), _no_broker),
     **OUTBOUND,
+    **harness_streams.SINKS,
 }

@@ -8,23 +8,36 @@ import io
 import itertools
 import lzma
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+import urllib3
 import zstandard
 from scipy.io import wavfile
 
 from connectors.sources import load
 from connectors.sources.stdin import StdinOptions, StreamSource
 from detector.contracts import Layout, Source, Statistic, Wave
+from tests.brokers import free_port
 from tests.checks.sources import LAYOUT, POISON, Harness, Item, Make, as_json
 
 CSV_POISON = (b"1,2", b"1,2,3,4,5", b"\xff,1,2,3", b'"open,1,2,3', b"a\rb,1,2,3", b"1,2,3,")
+
+INFLUX_POISON = (
+    b"m,k=a",
+    b"m,k= x=1",
+    b"m x=1",
+    b"\xff x=1",
+    b"m,k=a x=1,x=2",
+    b'm,k=a x="',
+    b"m,k=a x=1 2.5",
+)
 
 
 def as_csv(records: Sequence[Item]) -> list[bytes]:
@@ -45,6 +58,21 @@ def as_german_csv(records: Sequence[Item]) -> list[bytes]:
 
 
 GERMAN = {"decimal": ",", "comment": "#", "skip": 1}
+
+
+def as_influx(records: Sequence[Item]) -> list[bytes]:
+    lines = []
+    for i, record in enumerate(records):
+        if record is POISON:
+            lines.append(INFLUX_POISON[i % len(INFLUX_POISON)])
+            continue
+        x = "" if record["x"] is None else f"x={_influx_value(record['x'])},"
+        lines.append(f"m,k={record['k']} {x}y={record['y']!r},t={record['t']!r}".encode())
+    return lines
+
+
+def _influx_value(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _source(kind: str, **options: Any) -> Source:
@@ -150,6 +178,40 @@ def _no_directory(directory: Path) -> Source:
     return _source("directory", paths=[str(directory / "nowhere" / "*.csv")])
 
 
+@contextmanager
+def _http(_directory: Path, records: Sequence[Item]) -> Iterator[Make]:
+    """Whoever opens the source is sent all records, one after the other, from a thread."""
+    port, senders = free_port(), list[Thread]()
+
+    def send() -> None:
+        with urllib3.PoolManager(retries=False) as client, suppress(urllib3.exceptions.HTTPError):
+            for body in as_json(records):
+                url, headers = f"http://127.0.0.1:{port}/records", {"content-type": "application/json"}
+                if client.request("POST", url, body=body, headers=headers).status == 503:
+                    return
+
+    def make() -> Source:
+        source = _source("http", port=port)
+
+        def open_and_send(resume: bytes) -> None:
+            cls.open(source, resume)
+            senders.append(Thread(target=send))
+            senders[-1].start()
+
+        cls: Any = type(source)
+        source.open = open_and_send  # type: ignore[method-assign]
+        return source
+
+    yield make
+    for sender in senders:
+        sender.join()
+
+
+def _no_certificate(directory: Path) -> Source:
+    missing = directory / "missing.pem"
+    return _source("http", port=free_port(), tls={"cert": missing, "key": missing})
+
+
 def _no_file(directory: Path) -> Source:
     return _source("file", paths=[str(directory / "nowhere" / "*.csv")])
 
@@ -161,6 +223,7 @@ _WINDOWS: dict[str, Any] = {"format": "json_log", "log": {"lines": 1}}
 HARNESSES = {
     "file-jsonl": Harness("file", _file("a.jsonl", as_json, "file"), _no_file),
     "file-jsonl-gz": Harness("file", _file("a.jsonl.gz", as_json, "file"), _no_file),
+    "file-influx": Harness("file", _file("a.lp", as_influx, "file"), _no_file),
     "file-csv": Harness("file", _file("a.csv", as_csv, "file"), _no_file),
     "file-csv-german": Harness("file", _file("a.csv", as_german_csv, "file", **GERMAN), _no_file),
     "file-csv-bz2": Harness("file", _file("a.csv.bz2", as_csv, "file"), _no_file),
@@ -177,11 +240,13 @@ HARNESSES = {
     "directory-many": Harness(
         "directory", _watched(["a/1.csv", "a/2.csv.gz", "b/1.csv", "c.csv"]), _no_directory
     ),
+    "http": Harness("http", _http, _no_certificate, resumes=False),
     "stdin": Harness("stdin", _stream, resumes=False),
     "stdin-log": Harness("stdin", _log_stream, resumes=False),
     "tail-jsonl": Harness("tail", _file("a.jsonl", as_json, "tail", **_FOLLOW)),
     "tail-log": Harness("tail", _file("a.log", as_json, "tail", **_FOLLOW, **_LOG)),
     "tail-log-windows": Harness("tail", _file("a.log", as_json, "tail", **_FOLLOW, **_WINDOWS)),
+    "tail-influx": Harness("tail", _file("a.log", as_influx, "tail", format="influx", **_FOLLOW)),
     "tail-csv": Harness("tail", _file("a.csv", as_csv, "tail", **_FOLLOW)),
     "tail-csv-german": Harness("tail", _file("a.csv", as_german_csv, "tail", **GERMAN, **_FOLLOW)),
 }

@@ -11,7 +11,7 @@ from detector.config.schema import json_schema
 from detector.config.yaml import read
 from detector.errors import ConfigError
 from detector.metric.distances import DISTANCES as COMPUTED
-from detector.registry import DISTANCES, sink_options, source_options
+from detector.registry import DISTANCES, load_config, sink_options, source_options
 
 GOOD = """\
 version: 1
@@ -44,6 +44,28 @@ def test_good() -> None:
     assert str(config.outputs["alerts"].options.model_dump()["path"]) == "/base/alerts.jsonl"
 
 
+def test_line_protocol_over_mqtt() -> None:
+    options = (
+        load(GOOD.replace("payload: json", "payload: influx\n    precision: ms")).sources["plant"].options
+    )
+    assert options.model_dump()["precision"] == "ms"
+
+
+def test_two_pipelines_cannot_listen_on_one_port(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "version: 1\npipelines:\n"
+        "  a: {sources: [a], outputs: [out], record: {features: [x]}}\n"
+        "  b: {sources: [b], outputs: [out], record: {features: [x]}}\n"
+        "sources: {a: {type: http, port: 8086}, b: {type: http, port: 8086}}\n"
+        "outputs: {out: {type: stdout}}\n"
+    )
+    with pytest.raises(
+        ConfigError, match=r"the address 127\.0\.0\.1:8086: used by sources.a of the pipeline a too"
+    ):
+        load_config(config)
+
+
 LOSSY = [
     ("telemetry: 1", "telemetry: 2", "QoS 2"),
     ("telemetry: 1", "telemetry: 0", "allow_loss"),
@@ -59,7 +81,11 @@ LOSSY = [
     ("mqtt://broker", "broker:1883", "write mqtt://host:port"),
     ("mqtt://broker", "mqtt://me:kanarienvogel@broker", "username and password"),
     ("payload: json", "payload: csv", "columns"),
-    ("payload: json", "payload: xml", "must be 'json', 'csv', 'number' or 'sparkplug_b', not 'xml'"),
+    (
+        "payload: json",
+        "payload: xml",
+        "must be 'json', 'csv', 'influx', 'number' or 'sparkplug_b', not 'xml'",
+    ),
     ("payload: json", "tls: {ca: ca.pem}", "mqtts://"),
     ("payload: json", "password: kanarienvogel", "username"),
     ("payload: json", "allow_retained: yes", "must be true or false, not 'yes'"),

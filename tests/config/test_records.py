@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from detector.cli import app
 from detector.errors import ConfigError
 from detector.registry import load_config
+from tests.daemon.process import Daemon
 
 GOOD = """\
 version: 1
@@ -21,7 +22,7 @@ pipelines:
     key: "{site}"
     record: {features: [flow], join: {within: 2s}}
 sources:
-  plant: {type: mqtt, url: mqtt://broker, client_id: a, topics: {plant/+site: 1}}
+  plant: {type: mqtt, url: mqtt://127.0.0.1:1, client_id: a, topics: {plant/+site: 1}}
 outputs:
   alerts: {type: stdout}
 """
@@ -62,7 +63,11 @@ def test_a_shared_source_of_a_pipeline_with_keys_is_warned_of(tmp_path: Path) ->
     config.write_text(SHARED.replace(", join: {within: 2s}", ""))
     done = CliRunner().invoke(app, ["validate", str(config)])
     assert done.exit_code == 0
-    assert done.stderr.startswith(f"{config}:9: sources.plant: $share deals the records of each key out")
+    assert done.stderr.startswith(f"warning: {config}:9: sources.plant: $share deals the records of each key")
+    daemon = Daemon(config)
+    told = daemon.wait_for("config_warning")
+    daemon.kill()
+    assert (told["path"], told["line"], told["level"]) == ("sources.plant", 9, "warning")
     done = CliRunner().invoke(app, ["validate", str(config), "--json"])
     (warning,) = json.loads(done.stdout)["warnings"]
     assert (warning["path"], warning["line"]) == ("sources.plant", 9)

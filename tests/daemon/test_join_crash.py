@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.brokers import Broker, broker, needs_mosquitto, wait_until
+from tests.connectors.mqtt_help import connected
 from tests.daemon.process import FEATURES, Daemon, last_record, records, saved_row, settings, without_crash
 from tests.daemon.test_crash import KILLS, kill_and_restart
 
@@ -43,9 +44,7 @@ def config(tmp_path: Path, broker: Broker) -> Path:
     }
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps(whole))
-    first = Daemon(path)
-    first.wait_for("mqtt_connected")
-    first.stop()
+    connected(broker, client_id="kyori", topics={"plant/#": 1}).close()
     return path
 
 

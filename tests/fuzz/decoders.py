@@ -1,4 +1,4 @@
-"""Payloads of JSON, CSV and bare numbers: records that make a batch, or `Undecodable`."""
+"""Payloads of JSON, CSV, line protocol and bare numbers: records that make a batch, or `Undecodable`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ SEEDS = (
     b'[{"k": 7, "a": null, "b.c": true, "t": 1700000000}, {"k": "", "a": "x\\ud83d\\ude00"}]',
     b'p1,1.5,"2,5",1700000000\r\np2,,nan,2026-11-29 12:00:00+01:00\n',
     b" 21.5\n",
+    b'a,k=p1,s=x\\ y b=1.5,c=-3i,d="q\\"\n,",e=t 1700000000000000000\n# no\n\na,k=p2 value=2u\nx y=z\n',
 )
 
 

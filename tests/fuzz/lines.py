@@ -1,4 +1,4 @@
-"""A text file of CSV or JSON lines: records and rejected lines, and no error but `SourceError`."""
+"""A text file of CSV, JSON lines or line protocol: rows and rejected lines, no error but `SourceError`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ SEEDS = (
     b'{"k": "p1", "a": 1.5, "b": {"c": null}, "t": "2026-11-29T12:00:00+01:00"}\n' * 3,
     b"# x\nk;a;b.c;t\np1;1.234,5;-;30.11.2026\n# y\n'p;2';-999;1.5;1700000000,5\n",
     b" k   a\tb.c  t \n p1 1,5  2 3\r\n",
+    b'm,k=p1 a=1.5,b.c=-2i 1700000000000000000\n# x\nm,k=p2 a="u\\"v",c=t\nm,k=p\\ 3 a=1\nm a\n',
     b'{"k": "p", "a": 1, "b": {"c": 2}, "t": 1}\n{"k": "p", "a": 1, "a": 2}\n[1]\nx\n',
 )
 
@@ -34,13 +35,14 @@ _DIALECTS = (
 def one(data: bytes) -> None:
     """Read a file in small blocks, and find out what is in it."""
     for options in _DIALECTS:
-        _read(data, options)
+        _read(data, options, "auto")
+    _read(data, _DIALECTS[0], "influx")
     with suppress(SourceError):
         sniff(data, None)
 
 
-def _read(data: bytes, options: TextOptions) -> None:
-    reading = TextReading(io.BytesIO(data).read, options, _LAYOUT, "f", {}, "auto", {})
+def _read(data: bytes, options: TextOptions, form: str) -> None:
+    reading = TextReading(io.BytesIO(data).read, options, _LAYOUT, "f", {}, form, {})
     builder = RowBuilder(_LAYOUT)
     while reading.fill(builder, 3):
         batch = builder.batch(arrival=0.0, position=b"")
