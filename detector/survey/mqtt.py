@@ -139,8 +139,10 @@ def _nothing(broker: Broker, filters: Sequence[TopicFilter], heard: Heard) -> st
 
 def _unreadable(messages: Sequence[Message]) -> str:
     first = messages[0]
+    if first.topic.startswith("spBv1.0/"):
+        return "these are messages of Sparkplug B; write their configuration after docs/sparkplug.md"
     return (
-        f"{len(messages)} messages came, but none is JSON, a number, or numbers with delimiters; "
+        f"{len(messages)} messages came, but none is JSON, line protocol, a number or a line of numbers; "
         f"the first, of {first.topic}: {first.payload[:60]!r}"
     )
 
@@ -202,6 +204,8 @@ def _source_lines(
         lines.append(f"columns: [{columns}]    # give them their names, and the features")
         if payload.options.delimiter != ",":
             lines.append(f"delimiter: {in_quotes(payload.options.delimiter)}")
+    if payload.kind == "influx" and payload.options.precision != "ns":
+        lines.append(f"precision: {payload.options.precision}")
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.decode import DECODERS, DecodeOptions, Undecodable
 from connectors.decode.json_records import parse
@@ -14,15 +14,17 @@ _DELIMITERS = (",", ";", "\t", "|")
 
 
 def kind_of(payload: bytes) -> str:
-    """Return how a payload is written: ``json``, ``number``, ``csv``, or "" for anything else.
+    """Return how a payload is written: ``json``, ``number``, ``csv``, ``influx``, or "" for anything else.
 
-    >>> [kind_of(payload) for payload in (b'{"a": 1}', b"21.5", b"1;2.5;3", b"on", b'[{"a": 1}, {"a": 2}]')]
-    ['json', 'number', 'csv', '', 'json']
+    >>> [kind_of(payload) for payload in (b'{"a": 1}', b"21.5", b"1;2.5;3", b"cpu,host=a x=1", b"on")]
+    ['json', 'number', 'csv', 'influx', '']
     """
     try:
         value = parse(payload)
     except Undecodable:
-        return "number" if _is_number(payload) else "csv" if delimiter_of(payload) else ""
+        if _is_number(payload):
+            return "number"
+        return "csv" if delimiter_of(payload) else "influx" if _is_influx(payload) else ""
     if isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
         return "json"
     return "number" if isinstance(value, int | float) and not isinstance(value, bool) else ""
@@ -50,15 +52,26 @@ def columns_of(payload: bytes, delimiter: str) -> tuple[str, ...]:
     return tuple("time" if place in times else f"value{place + 1}" for place in range(len(cells)))
 
 
+def precision_of(payload: bytes) -> str:
+    """Return the precision that the timestamp of a line of line protocol has in these years.
+
+    >>> precision_of(b"cpu x=1 1796000000"), precision_of(b"cpu x=1 1796000000000000000")
+    ('s', 'ns')
+    """
+    found = re.search(rb" (\d{10}|\d{13}|\d{16})\s*(?:\n|$)", payload)
+    return {10: "s", 13: "ms", 16: "us"}[len(found[1])] if found is not None else "ns"
+
+
 def records_of(payload: bytes, kind: str, options: DecodeOptions) -> Iterator[dict[str, object]]:
     """Yield the records of a payload that can be used, nested fields by names with dots."""
-    try:
-        found = DECODERS[kind](payload, options)
-    except Undecodable:
-        return
-    for record in found:
+    for record in _decoded(payload, kind, options):
         if isinstance(record, Mapping):
-            yield dict(_leaves(record, ""))
+            fields = dict(_leaves(record, ""))
+            if kind == "influx":  # each field is there under two names
+                fields = {
+                    one: value for one, value in fields.items() if f"{fields['measurement']}." not in one
+                }
+            yield fields
 
 
 def _leaves(record: Mapping[str, object], path: str) -> Iterator[tuple[str, object]]:
@@ -70,11 +83,18 @@ def _leaves(record: Mapping[str, object], path: str) -> Iterator[tuple[str, obje
 
 
 def _is_number(payload: bytes) -> bool:
+    return bool(payload.strip()) and bool(_decoded(payload, "number", DecodeOptions()))
+
+
+def _is_influx(payload: bytes) -> bool:
+    return any(isinstance(record, Mapping) for record in _decoded(payload, "influx", DecodeOptions()))
+
+
+def _decoded(payload: bytes, kind: str, options: DecodeOptions) -> Sequence[object]:
     try:
-        DECODERS["number"](payload, DecodeOptions())
+        return DECODERS[kind](payload, options)
     except Undecodable:
-        return False
-    return bool(payload.strip())
+        return ()
 
 
 def _is_moment(cell: str) -> bool:

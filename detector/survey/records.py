@@ -12,7 +12,7 @@ from connectors.decode.times import Times
 from connectors.mqtt.listening import Message
 from connectors.mqtt.topics import TopicFilter
 from detector.survey.columns import names_a_sender
-from detector.survey.payloads import columns_of, delimiter_of, kind_of, records_of
+from detector.survey.payloads import columns_of, delimiter_of, kind_of, precision_of, records_of
 
 _MOST_RECORDS = 20_000
 _RECORDS_PER_SENDER = 3
@@ -64,10 +64,12 @@ def payload_of(messages: Sequence[Message]) -> Payload:
     kinds = Counter(kind_of(message.payload) for message in messages)
     kind = max((one for one in kinds if one), key=kinds.__getitem__, default="json")
     options = DecodeOptions()
+    line = next((message.payload for message in messages if kind_of(message.payload) == kind), b"")
     if kind == "csv":
-        line = next(message.payload for message in messages if kind_of(message.payload) == kind)
         delimiter = delimiter_of(line)
         options = DecodeOptions(columns=columns_of(line, delimiter), delimiter=delimiter)
+    elif kind == "influx":
+        options = DecodeOptions(precision=precision_of(line))
     return Payload(kind, options, len(messages) - kinds[kind])
 
 
@@ -80,7 +82,13 @@ def read(messages: Sequence[Message], filters: Sequence[TopicFilter], payload: P
             continue
         for fields in records_of(message.payload, payload.kind, payload.options):
             records.append(Record(message.topic, labels, message.at, fields))
-    return records
+    return _of_one_measurement(records) if payload.kind == "influx" else records
+
+
+def _of_one_measurement(records: Sequence[Record]) -> list[Record]:
+    """Return the records of the measurement that comes most: one pipeline takes the fields of one."""
+    most = Counter(record.fields["measurement"] for record in records).most_common(1)
+    return [record for record in records if most and record.fields["measurement"] == most[0][0]]
 
 
 def sender_field(records: Sequence[Record], *, with_labels: bool) -> str:

@@ -151,6 +151,22 @@ def test_lines_of_numbers(plain: Broker) -> None:
 
 
 @needs_mosquitto
+def test_line_protocol(plain: Broker) -> None:
+    """As Telegraf writes it, here with seconds; of several measurements the one that comes most."""
+
+    def sends(_: int) -> dict[str, str]:
+        lines = [f"cpu,host=h{i} usage={random.random()},cores=4i {time.time():.0f}" for i in range(2)]
+        return {"telegraf/all": "\n".join([*lines, f"mem,host=h0 used={random.random()}"])}
+
+    config = valid(listened(plain, sends, "--topic", "telegraf/all"))
+    options = config.sources["records"].options.model_dump()
+    assert (options["payload"], options["precision"]) == ("influx", "s")
+    assert config.pipelines["main"].key == "{host}"
+    assert config.pipelines["main"].record.time is not None
+    assert features(config) == {"usage": ("", False)}
+
+
+@needs_mosquitto
 def test_bare_numbers_are_called_as_their_topic(plain: Broker) -> None:
     text = listened(plain, lambda _: {"h/1/room_temp_c": str(random.random())}, "--topic", "h/+/room_temp_c")
     (feature,) = valid(text).pipelines["main"].record.features
@@ -193,6 +209,7 @@ def test_one_value_each_is_a_sender_each(plain: Broker) -> None:
         ({"a/x/y": "1"}, ["#"], r"also takes in what kyori sends, as kyori/.*Seen: 'a/#'"),
         ({"a/x/y": "1", "a/x/z": "2"}, ["a/#"], r"write \+ for each level: --topic 'a/\+/\+'"),
         ({"a/x": "on"}, ["a/+"], "none is JSON, a number"),
+        ({"spBv1.0/g/DDATA/n": "\x08"}, ["spBv1.0/#"], "messages of Sparkplug B"),
         ({"a/1": "{}", "b/1": "{}"}, ["a/+", "b/+"], "a/1 and b/1 would be one"),
         ({"a/1": '{"x": 1}'}, ["a/+"], "x always 1"),
     ],
@@ -282,7 +299,7 @@ def test_a_password_is_used_and_not_printed(tmp_path: Path, monkeypatch: pytest.
 
 @needs_mosquitto
 def test_no_more_is_heard_than_is_needed(plain: Broker) -> None:
-    """Not the minute that it was asked for; and it does not stand in anybody's way at the broker."""
+    """Not the minute that it was asked for; what comes is acknowledged, or the broker would send no more."""
     with sending(
         plain, lambda _: {f"fast/{i}": json.dumps({"x": random.random()}) for i in range(50)}, 0.001
     ):
