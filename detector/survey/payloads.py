@@ -68,9 +68,8 @@ def records_of(payload: bytes, kind: str, options: DecodeOptions) -> Iterator[di
         if isinstance(record, Mapping):
             fields = dict(_leaves(record, ""))
             if kind == "influx":  # each field is there under two names
-                fields = {
-                    one: value for one, value in fields.items() if f"{fields['measurement']}." not in one
-                }
+                again = f"{fields['measurement']}."
+                fields = {one: value for one, value in fields.items() if not one.startswith(again)}
             yield fields
 
 

@@ -21,7 +21,7 @@ from detector.errors import KyoriError
 from tests.brokers import Broker, certificates, needs_mosquitto, password_lines, wait_until
 from tests.cli.test_init import invoke, valid
 from tests.connectors.mqtt_help import Subscriber
-from tests.daemon.running import Process
+from tests.daemon.running import Inside, Process
 
 ROOT = Path(__file__).parents[2]
 Sends = Callable[[int], dict[str, str]]
@@ -36,7 +36,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @contextmanager
-def sending(broker: Broker, sends: Sends, every_s: float = 0.02) -> Iterator[None]:
+def sending(broker: Broker, sends: Sends, every_s: float = 0.01) -> Iterator[None]:
     """Publish round after round, as sensors do."""
     stop = threading.Event()
     client = Client(CallbackAPIVersion.VERSION2)
@@ -61,7 +61,7 @@ def sending(broker: Broker, sends: Sends, every_s: float = 0.02) -> Iterator[Non
         client.loop_stop()
 
 
-def listened(broker: Broker, sends: Sends, *arguments: str, seconds: str = "600ms") -> str:
+def listened(broker: Broker, sends: Sends, *arguments: str, seconds: str = "1s") -> str:
     with sending(broker, sends):
         return invoke("--from", "mqtt", broker.url, "--for", seconds, *arguments)
 
@@ -200,6 +200,30 @@ def test_one_value_each_is_a_sender_each(plain: Broker) -> None:
     )
     assert config.pipelines["main"].key == "{t}"
     assert config.pipelines["main"].record.join is None
+
+
+def number() -> float:
+    return round(random.random(), 4)
+
+
+@needs_mosquitto
+@pytest.mark.parametrize(
+    ("topic", "sends"),
+    [
+        ("k/a/+", lambda _: {"k/a/1": json.dumps([{"x": {"y": number()}}, {"x": {"y": number()}}])}),
+        ("k/n/+/t", lambda _: {"k/n/1/t": str(number()), "k/n/2/t": str(number())}),
+        ("k/c/+", lambda _: {"k/c/1": f"{number()}|{time.time()}|{number()}"}),
+        ("k/j/+d/+s", lambda _: {f"k/j/{d}/{s}": f"{number()}" for d in (1, 2) for s in ("flow", "heat")}),
+        ("k/i", lambda _: {"k/i": f"m,host=a f={number()} {time.time():.0f}"}),
+    ],
+    ids=["arrays", "numbers", "lines", "joined", "influx"],
+)
+def test_what_was_heard_is_read(tmp_path: Path, plain: Broker, topic: str, sends: Sends) -> None:
+    text = listened(plain, sends, "--topic", topic, "--state-dir", str(tmp_path / "s"), seconds="300ms")
+    (tmp_path / "c.yaml").write_text(text)
+    with Inside(tmp_path / "c.yaml") as daemon, sending(plain, sends):
+        daemon.wait_records(30, "main")
+        assert daemon.progress("main").refused == 0
 
 
 @needs_mosquitto
