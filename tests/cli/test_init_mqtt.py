@@ -232,7 +232,7 @@ def test_what_was_heard_is_read(tmp_path: Path, plain: Broker, topic: str, sends
     [
         ({"a/x/y": "1"}, ["#"], r"also takes in what kyori sends, as kyori/.*Seen: 'a/#'"),
         ({"a/x/y": "1", "a/x/z": "2"}, ["a/#"], r"write \+ for each level: --topic 'a/\+/\+'"),
-        ({"a/x": "on"}, ["a/+"], "none is JSON, a number"),
+        ({"a/x": "on"}, ["a/+"], "none is JSON, line protocol, a number"),
         ({"spBv1.0/g/DDATA/n": "\x08"}, ["spBv1.0/#"], "messages of Sparkplug B"),
         ({"a/1": "{}", "b/1": "{}"}, ["a/+", "b/+"], "a/1 and b/1 would be one"),
         ({"a/1": '{"x": 1}'}, ["a/+"], "x always 1"),
