@@ -16,7 +16,7 @@ _ENOUGH = 1 << 20
 
 
 def sniff_file(path: Path) -> Sniffed:
-    """Return what the beginning of a file tells of its columns: CSV or JSON Lines, also gzipped, or .npz.
+    """Return what the beginning of a file of text, also gzipped, or .npz tells of its columns.
 
     Raises
     ------
@@ -26,13 +26,15 @@ def sniff_file(path: Path) -> Sniffed:
     try:
         if path.suffix.lower() == ".npz":
             return _npz(path)
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        packed = path.suffix.lower() == ".gz"
+        bare = path.with_suffix("") if packed else path
+        with gzip.open(path) if packed else path.open("rb") as file:
             head = b""
             while len(head) < _ENOUGH and (part := _read(file, _ENOUGH - len(head))):
                 head += part
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return sniff(head, None)
+    return sniff(head, "influx" if bare.suffix.lower() == ".lp" else None)
 
 
 def _read(file: object, size: int) -> bytes:

@@ -7,9 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from connectors.decode import line_protocol
 from connectors.decode.csv_lines import guess_delimiter
 from connectors.decode.errors import Undecodable, shown
 from connectors.decode.json_records import parse
+from connectors.decode.options import DecodeOptions
 from connectors.decode.times import Times
 from connectors.decode.values import to_float
 from detector.errors import SourceError
@@ -27,7 +29,7 @@ class Sniffed(NamedTuple):
     Attributes
     ----------
     format : str
-        ``csv`` or ``jsonl``.
+        ``csv``, ``jsonl`` or ``influx``.
     numbers : tuple of str
         Columns of numbers, without the time and the labels. Nested JSON gives dotted names.
     time : str or None
@@ -46,7 +48,7 @@ class Sniffed(NamedTuple):
 
 
 def sniff(first_bytes: bytes, format: str | None) -> Sniffed:  # noqa: A002 - the setting's name
-    r"""Look at the first records of a text; `format` is ``csv``, ``jsonl``, or None to find out.
+    r"""Look at the first records of a text; `format` is ``csv``, ``jsonl``, ``influx``, or None to find out.
 
     Raises `SourceError` where the text is UTF-16.
 
@@ -57,7 +59,7 @@ def sniff(first_bytes: bytes, format: str | None) -> Sniffed:  # noqa: A002 - th
         raise SourceError("the text is UTF-16; convert it to UTF-8")
     data = first_bytes.removeprefix(b"\xef\xbb\xbf")
     form = format or ("jsonl" if data.lstrip()[:1] in (b"{", b"[") else "csv")
-    table = _from_json(_complete(data)) if form == "jsonl" else _from_csv(_complete(data))
+    table = _TABLES[form](_complete(data))
     time = _time_of(table)
     labels = tuple(name for name in table if _last_part(name) in _LABELS)
     numbers = tuple(
@@ -98,6 +100,24 @@ def _from_json(lines: Sequence[bytes]) -> dict[str, list[object]]:
         if isinstance(record, dict):
             _add_leaves(record, "", table)
     return table
+
+
+def _from_influx(lines: Sequence[bytes]) -> dict[str, list[object]]:
+    """Take the short names of fields: the long ones are the same columns again."""
+    table: dict[str, list[object]] = {}
+    for line in lines[:_RECORDS]:
+        try:
+            records = line_protocol.decode(line, DecodeOptions())
+        except Undecodable:
+            continue
+        for record in records:
+            if isinstance(record, dict):
+                long = f"{record['measurement']}."
+                _add_leaves({name: record[name] for name in record if not name.startswith(long)}, "", table)
+    return table
+
+
+_TABLES = {"csv": _from_csv, "jsonl": _from_json, "influx": _from_influx}
 
 
 def _add_leaves(record: Mapping[str, object], path: str, table: dict[str, list[object]]) -> None:
