@@ -396,8 +396,11 @@ class Pipeline:
 
     def _relevant(self, scores: Scores, forecast: Floats | None) -> Scores:
         """Take those for calm records that are anomalies only in what nobody wants to hear of."""
-        c, known = self.vector.context, 0.0 if forecast is None else forecast
-        values, expected = scores.values + known, scores.expected + known
+        c, values, expected = self.vector.context, scores.values, scores.expected
+        if forecast is not None:
+            values, expected = values.copy(), expected.copy()
+            values[scores.anomaly] += forecast[scores.anomaly]  # the other rows are not filled
+            expected[scores.anomaly] += forecast[scores.anomaly]
         ignored = self._relevance.ignored(
             scores.anomaly, values[:, c:], expected[:, c:], scores.shares[:, c:]
         )

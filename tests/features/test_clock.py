@@ -98,14 +98,15 @@ def test_what_is_late_does_not_depend_on_the_batch(on_late: str) -> None:
 
 
 def test_groups_modes_and_a_second_score_pass_over_late_records() -> None:
-    more = {"shift": 50, "watch": 60, "modes": 2, "drift": "adwin", "metric": "file.npz"}
+    more = {"mode": "plain", "shift": 50, "watch": 60, "modes": 2, "drift": "adwin"}
     times = [*TIMES, *map(float, range(200, 800))]
     times[700] = 1.0
     result, _ = late("score_only", times, **more)
     assert [i for i in range(60, 800) if result.modes[i] == -1] == [101, 150, 700]
-    group = result.scores.moved.level[:, 0]
-    assert np.isnan(group[700])
-    assert np.isfinite(group[600:700]).any() and np.isfinite(group[701:]).any()
+    drift = result.scores.moved.level[:, 1]
+    assert np.isnan(drift[700])
+    assert np.isfinite(drift[600:700]).any() and np.isfinite(drift[701:]).any()
+    result, _ = late("score_only", times, metric="file.npz")
     assert len(result.second.score) == 800
 
 

@@ -204,11 +204,13 @@ def test_columns_say_what_they_are() -> None:
 def test_a_history_leaves_its_season_but_not_its_count() -> None:
     x, time = seasonal(0.0)
     for season, kept in (("24h", True), ("144 records", False)):
-        made = pipeline(["flow", "noise"], time="ts", residual={"season": season})
+        features = ["flow", {"name": "noise", "difference": True}]
+        made = pipeline(features, time="ts", residual={"season": season, "features": ["flow"]})
         made.process(batch(x, time, names=["flow", "noise"]))
         made.begin_live()
         result = made.process(batch(x[:5], time[:5] + 12 * 86400, names=["flow", "noise"]))
-        assert np.isfinite(result.X).all() == kept
+        assert np.isfinite(result.X[:, 0]).all() == kept
+        assert np.isnan(result.X[0, 1]) and np.isfinite(result.X[1:, 1]).all()
 
 
 def test_what_was_learned_without_stays_of_use() -> None:
@@ -265,3 +267,12 @@ def test_a_sensor_that_never_speaks_holds_up_no_other() -> None:
     made = pipeline(["flow", "noise"], time="ts", residual={"features": ["flow"]})
     made.process(batch(x, time, names=["flow", "noise"]))
     assert made.seen == len(x)
+
+
+def test_what_is_too_small_to_matter_is_told_in_the_unit_of_the_feature() -> None:
+    x, time = seasonal(30.0)
+    for least, told in ((10.0, 1), (50.0, 0)):
+        flow = {"name": "flow", "log": True, "valid": [1, 1e6], "ignore_below": least}
+        made = pipeline([flow, "noise"], time="ts", mode="plain", residual={"features": ["flow"]})
+        alerts = made.process(batch(x, time, names=["flow", "noise"])).alerts
+        assert sum(alert.status == "open" and alert.time >= time[-130] for alert in alerts) == told
