@@ -36,14 +36,15 @@ def sniff_file(path: Path) -> Sniffed:
             packed = packed_with(file.read(MAGIC), ending)
             file.seek(0)
             read = UnpackedBytes(file, 2 * _ENOUGH, packed).read if packed else file.read
-            if (path.with_suffix("") if packed else path).suffix.lower() == ".wav":
+            bare = path.with_suffix("") if packed else path
+            if bare.suffix.lower() == ".wav":
                 return _wav(path, Stream(lambda size: _read(read, size)))
             head = b""
             while len(head) < _ENOUGH and (part := _read(read, _ENOUGH - len(head))):
                 head += part
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return sniff(head, None)
+    return sniff(head, "influx" if bare.suffix.lower() == ".lp" else None)
 
 
 def _read(read: Callable[[int], bytes], size: int) -> bytes:

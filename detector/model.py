@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from detector.merged import merge
 from detector.metric.distances import Distance, distance
 from detector.metric.learned import Metric
 from detector.reference import point as points
-from detector.scores import Moved, Scores
+from detector.scores import Moved, Scores, joined
 from detector.settings import Detector, OpenAfter
 from detector.single import Single
 from detector.snapshot import Moments, moments
@@ -284,6 +285,11 @@ class Model:
         return max(100, 3 * self.d) if records == "auto" else records
 
     @property
+    def settled(self) -> int:
+        """Records of a key after which its start is behind it; until then learning cannot pause."""
+        return self._moves.begin
+
+    @property
     def meaning(self) -> list[object]:
         """What tells one kind of row from another."""
         kind = [_LAYOUT, row.HEAD, self._kernel, self._parts, self.d, self.distance.name, self.distance.p]
@@ -349,7 +355,7 @@ class Model:
         frozen: bool = False,
         explain: NDArray[np.bool_] | None = None,
         bias: Floats | None = None,
-        paused: bool = False,
+        paused: bool | NDArray[np.bool_] = False,
     ) -> Scores:
         """Score, judge and learn records in order, each against the row of its own model.
 
@@ -369,11 +375,24 @@ class Model:
             Which records to explain besides the anomalies.
         bias : ndarray of shape (n, 2), optional
             By what labels multiply each score before the verdict, and before it is decided whether to learn.
-        paused : bool
-            Learn nothing, but count the records and go on with the running averages. A model that does not
-            have its start behind it is left as it is, and is silent.
+        paused : bool, or ndarray of shape (n,)
+            Learn nothing, or nothing of these, but count the records and go on with the running averages. A
+            model that does not have its start behind it is left as it is, and is silent.
         """
-        if paused and (young := rows[slots, row.SEEN] < self._moves.begin).any():
+        if not isinstance(paused, bool):
+            edges = [0, *(np.flatnonzero(np.diff(paused)) + 1).tolist(), len(X)]
+            runs = [slice(*ends) for ends in pairwise(edges)]
+            return joined(
+                [
+                    self.run(
+                        rows, slots[of], X[of], clock[of], frozen=frozen, paused=bool(paused[of.start]),
+                        explain=explain[of] if explain is not None else None,
+                        bias=bias[of] if bias is not None else None,
+                    )
+                    for of in runs
+                ]
+            )  # fmt: skip
+        if paused and (young := rows[slots, row.SEEN] < self.settled).any():
             return self._apart(young, rows, slots, X, clock, explain, bias)
         n = len(X)
         out, anomaly = np.empty((n, 3)), np.empty(n, np.bool_)

@@ -51,6 +51,7 @@ from detector.reference.pool import Pool
 from detector.result import Result, State
 from detector.scores import Scores
 from detector.settings import Pipeline as Settings
+from detector.settings import Time
 from detector.shadow import Shadow
 from detector.snapshot import Moments
 from detector.telling import Telling
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from detector.labels.modes import InSpace
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NO_TIME = Time(field="time").model_copy(update={"max_skew": np.inf})
 
 
 class Pipeline:
@@ -86,6 +88,7 @@ class Pipeline:
         self.settings = settings
         self.learning = True
         self.vector = Vector(settings.record)
+        self._time = settings.record.time or _NO_TIME
         fixed = settings.detector.reference.values
         self.model = Model(
             settings.detector,
@@ -98,7 +101,7 @@ class Pipeline:
         self.open_alerts: dict[Subject, Alert] = {}
         at = self._extra + self.vector.extra
         self.watch = Watch(name, self.model_id, settings.record, self.vector.columns, at, self.open_alerts)
-        self.moves = Moves(name, self.model_id, settings, self.vector.features, self.open_alerts)
+        self.moves = Moves(name, self.model_id, settings, self.vector.told, self.open_alerts)
         self._drift = self._watch_scores(at + self.watch.extra)
         at += self.watch.extra + (self._drift.extra if self._drift else 0)
         self._modes = self._tell_modes(at)
@@ -225,8 +228,11 @@ class Pipeline:
         names = [feature.name for feature in self.vector.features]
         if set(names) != set(values):
             raise KyoriError(f"values are of {', '.join(values)}; records have {', '.join(names)}")
-        if self.vector.context or any(feature.difference for feature in self.vector.features):
-            raise KyoriError("differences and context are not in a record's values; label an alert")
+        changed = self.vector.missed.any() or any(feature.difference for feature in self.vector.features)
+        if self.vector.context or changed:
+            raise KyoriError(
+                "differences, residuals and context are not in a record's values; label an alert"
+            )
         if any(feature.log and values[feature.name] <= 0 for feature in self.vector.features):
             raise KyoriError("a value whose logarithm counts must be above 0")
         return self.vector.point(values)
@@ -259,52 +265,71 @@ class Pipeline:
         explain : ndarray of shape (n,), optional
             Which of them to explain, anomaly or not. It changes no score.
         """
-        X, faults = self.vector.read(batch.columns, np.where(np.isnan(batch.time), batch.arrival, batch.time))
+        time = np.where(np.isnan(batch.time), batch.arrival, batch.time)
+        X, refused = self.vector.read(batch.columns, time)
+        faults = Counter(batch.faults) + Counter(refused)
         judged = np.isnan(X[:, self.vector.context :])
         missing = judged @ np.ones(judged.shape[1]) / judged.shape[1]  # a third of the time of a mean
         usable = np.asarray((missing < 1.0) & (missing <= self.settings.record.missing.max_share))
         slots = np.full(len(batch), -1, np.int64)
         slots[usable] = self.pool.slots(batch.key[usable])
-        rejected = self._rejected(batch, missing, slots)
-        scored, senders = slots >= 0, self.watch.senders(self.pool, batch.key, slots)
-        used = np.flatnonzero(scored)
-        X, slots, rows = X.take(used, axis=0), slots[used], self.pool.rows
+        senders = self.watch.senders(self.pool, batch.key, slots)
+        rows, used = self.pool.rows, np.flatnonzero(slots >= 0)
+        now = clock.advance(rows, slots[used], batch.time[used], batch.arrival, self._time.max_skew)
+        late = clock.late(now, batch.time[used], self._time.allowed_lateness)
+        dropped = np.zeros(len(batch), np.bool_)
+        if self._time.on_late == "drop":
+            dropped[used[late]] = True
+            used, now, late = used[~late], now[~late], late[~late]
+        if late.any():
+            faults["late", self._time.field] += int(late.sum())
+        rejected = self._rejected(batch, missing, slots, dropped)
+        scored = (slots >= 0) & ~dropped
+        X, slots = X.take(used, axis=0), slots[used]
 
-        skew = self.settings.record.time.max_skew if self.settings.record.time else np.inf
-        now = clock.advance(rows, slots, batch.time[used], batch.arrival, skew)
-        record = numbers(rows, slots)
+        raw = X.copy() if self.vector.extra else X
+        forecast, waits, more = self.vector.carry(X, rows, slots, self._extra, time[used])
+        faults += Counter(more)
+        held = self._held(waits, late)
+        record = numbers(rows, slots, held, self.model.settled)
         told = [(0, notices.lost(self.name, self.model_id, gap)) for gap in batch.gaps]
         told += self.watch.sequence(self.pool, batch, senders, scored, now, record)
         told += self.watch.records(self.pool, slots, batch.time[used], batch.arrival, record)
-        told += self.watch.values(self.pool, slots, X, now, record)
-        self.vector.carry(X, rows, slots, self._extra)
+        told += self.watch.values(self.pool, slots, raw, now, record)
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
         bias = self.book.weigh(self.pool.key, slots, X)
-        paused = not self.learning
-        scores = self._relevant(self.model.run(rows, slots, X, now, explain=asked, bias=bias, paused=paused))
+        paused: bool | NDArray[np.bool_] = held if held.any() and not held.all() else bool(held.any())
+        learned = np.flatnonzero(~held)
+        scores = self._relevant(
+            self.model.run(rows, slots, X, now, explain=asked, bias=bias, paused=paused), forecast
+        )
         second = (
             self._second.run(batch.key[used], X, now, bias, paused=paused)
             if self._second is not None
             else None
         )
-        modes = self._modes.follow(rows, slots, X) if self._modes is not None and self.learning else None
+        modes = None
+        if self._modes is not None and self.learning:
+            modes = np.full(len(used), -1, np.int64)
+            modes[learned] = self._modes.follow(rows, slots[learned], X[learned])
         told += self.moves.follow(self.pool, slots, scores.moved, now, record)
         events = episodes.follow(
             rows, slots, scores.level, now, record, self.settings.alert, self.settings.opening
         )
-        told += self.telling.follow(events, self.pool, slots, X, now, record, scores, self.book)
+        told += self.telling.follow(events, self.pool, slots, X, now, record, scores, self.book, forecast)
         if self._drift is not None and self.learning:
-            told += self._drift.follow(rows, slots, self.pool.key, scores.score, scores.level, now, record)
+            some = (each[learned] for each in (scores.score, scores.level, now, record))
+            drifted = self._drift.follow(rows, slots[learned], self.pool.key, *some)
+            told += [(int(learned[i]), alert) for i, alert in drifted]
         alerts = self._signed(self.budget.spend(sorted(told, key=lambda one: one[0]), now))
         explained = [
             replace(
-                self.telling.reason(i, self.pool.key(slots[i]), X, scores, self.book),
+                self.telling.reason(i, self.pool.key(slots[i]), X, scores, self.book, forecast),
                 time=float(now[i]),
                 record=int(record[i]),
             )
             for i in np.flatnonzero(asked).tolist()
         ]
-        counted = Counter(batch.faults) + Counter(faults)
         return Result(
             scores,
             used,
@@ -312,7 +337,7 @@ class Pipeline:
             now,
             alerts,
             rejected,
-            counted,
+            faults,
             explained,
             X,
             self.metric_id,
@@ -320,6 +345,12 @@ class Pipeline:
             modes,
             self._nearest(X),
         )
+
+    def _held(self, waits: NDArray[np.bool_], late: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which records are not learned."""
+        if not self.learning:
+            return np.ones(len(late), np.bool_)
+        return waits | (late & (self._time.on_late == "score_only"))
 
     def idle(self, now: float, since: float) -> list[Alert]:
         """Return what is to be told though no record comes: see `Watch.idle` and `Budget.idle`.
@@ -346,7 +377,7 @@ class Pipeline:
     def begin_live(self) -> None:
         """Keep what was learned of a history, and forget whatever belongs to its time.
 
-        Episodes, silence, runs of one value, what differences, smoothing and lags remember, and the clock:
+        Episodes, silence, runs of one value, what features remember from record to record, and the clock:
         the next record of each key comes as after a pause of unknown length.
         """
         rows = self.pool.rows[: len(self.pool)]
@@ -355,7 +386,7 @@ class Pipeline:
             self._second.model.begin_live(self._second.pool.rows[: len(self._second.pool)])
         self.book = Book()
         self.watch.begin_live(rows)
-        rows[:, self._extra : self._extra + self.vector.extra] = np.nan
+        self.vector.begin_live(rows, self._extra)
         rows[:, row.RECENT : row.EPISODES + 1] = 0.0
         self.open_alerts.clear()
         self.budget.restore(b"")
@@ -363,11 +394,15 @@ class Pipeline:
     def _nearest(self, X: Floats) -> Nearest | None:
         return self.classes.nearest(X[:, self.vector.context :]) if self.classes is not None else None
 
-    def _relevant(self, scores: Scores) -> Scores:
+    def _relevant(self, scores: Scores, forecast: Floats | None) -> Scores:
         """Take those for calm records that are anomalies only in what nobody wants to hear of."""
-        c = self.vector.context
+        c, values, expected = self.vector.context, scores.values, scores.expected
+        if forecast is not None:
+            values, expected = values.copy(), expected.copy()
+            values[scores.anomaly] += forecast[scores.anomaly]  # the other rows are not filled
+            expected[scores.anomaly] += forecast[scores.anomaly]
         ignored = self._relevance.ignored(
-            scores.anomaly, scores.values[:, c:], scores.expected[:, c:], scores.shares[:, c:]
+            scores.anomaly, values[:, c:], expected[:, c:], scores.shares[:, c:]
         )
         if not len(ignored):
             return scores
@@ -375,13 +410,18 @@ class Pipeline:
         level[ignored], anomaly[ignored] = np.nextafter(self.settings.alert.close_ratio, 0.0), False
         return replace(scores, level=level, anomaly=anomaly)
 
-    def _rejected(self, batch: Batch, missing: Floats, slots: NDArray[np.int64]) -> list[Rejected]:
+    def _rejected(
+        self, batch: Batch, missing: Floats, slots: NDArray[np.int64], late: NDArray[np.bool_]
+    ) -> list[Rejected]:
         wanted = ", ".join(feature.source for feature in self.vector.features[:5])
         most = self.settings.record.missing.max_share
         out = []
-        for i in np.flatnonzero(slots < 0).tolist():
+        for i in np.flatnonzero((slots < 0) | late).tolist():
             where = f"key {batch.key[i]!r}" if batch.key[i] else "record"
-            if missing[i] == 1.0:
+            if late[i]:
+                detail = f"{self._time.field} lies further back than time.allowed_lateness"
+                out.append(Rejected(i, "late", detail, where))
+            elif missing[i] == 1.0:
                 out.append(Rejected(i, "no_values", f"no usable number in any of: {wanted}", where))
             elif missing[i] > most:
                 detail = f"{missing[i]:.0%} of the features are missing, more than missing.max_share"

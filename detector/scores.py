@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,3 +69,28 @@ class Scores:
     expected: Floats
     sd: Floats
     moved: Moved | None = None
+
+
+def joined(parts: Sequence[Scores]) -> Scores:
+    """Return what a model says of records that it judged in parts; NaN where it did not look at the group."""
+    together: dict[str, Any] = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Scores)
+        if field.name != "moved"
+    }
+    looked = next((part.moved for part in parts if part.moved is not None), None)
+    if looked is None:
+        return Scores(**together)
+    groups = [_unseen(looked, len(part.score)) if part.moved is None else part.moved for part in parts]
+    moved = {
+        field.name: np.concatenate([getattr(group, field.name) for group in groups])
+        for field in fields(Moved)
+    }
+    return Scores(**together, moved=Moved(**moved))
+
+
+def _unseen(like: Moved, n: int) -> Moved:
+    """Return what is said of n records at which it was not looked."""
+    nothing = np.full((n, 2), np.nan)
+    why = np.full((n, *like.why.shape[1:]), np.nan)
+    return Moved(nothing, nothing, nothing, np.zeros(n, np.int64), np.zeros(n), why)

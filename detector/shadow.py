@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector import codec
 from detector.contracts import Floats, Objects
@@ -48,7 +49,13 @@ class Shadow:
         self.pool.slots(np.array(self.pool.keys(), object))  # all have changed
 
     def run(
-        self, key: Objects, X: Floats, clock: Floats, bias: Floats | None, *, paused: bool = False
+        self,
+        key: Objects,
+        X: Floats,
+        clock: Floats,
+        bias: Floats | None,
+        *,
+        paused: bool | NDArray[np.bool_] = False,
     ) -> Scores:
         """Score, judge and learn records in order; see `Model.run`."""
         slots = self.pool.slots(key)

@@ -68,6 +68,7 @@ class Telling:
         record: Floats,
         scores: Scores,
         book: Book,
+        forecast: Floats | None = None,
     ) -> Iterator[tuple[int, Alert]]:
         """Yield the alerts, each with the place in the batch of the record that caused it.
 
@@ -79,6 +80,8 @@ class Telling:
             Model, stream's time and number of each record.
         X : ndarray of shape (n, d)
             The vectors.
+        forecast : ndarray of shape (n, d), optional
+            What was taken from them as forecast.
         """
         for i in np.flatnonzero((events != 0) | scores.anomaly).tolist():
             event, key = events[i], pool.key(slots[i])
@@ -90,7 +93,7 @@ class Telling:
                 continue
             if event in (episodes.OPENS, episodes.WORSE):
                 at, number = float(clock[i]), int(record[i])
-                alert = self.reason(i, key, X, scores, book)
+                alert = self.reason(i, key, X, scores, book, forecast)
                 if event == episodes.OPENS:
                     name = identity(self._name, key, number, repr(at))
                     alert = replace(alert, id=name, time=at, opened=at, record=number)
@@ -111,20 +114,25 @@ class Telling:
                 replace(alert, status=status, time=float(clock[i]), record=int(record[i]), records=lasted),
             )
 
-    def reason(self, i: int, key: str, X: Floats, scores: Scores, book: Book) -> Alert:
-        """Return what an alert that opened with record i would say, without id, time and record."""
+    def reason(
+        self, i: int, key: str, X: Floats, scores: Scores, book: Book, forecast: Floats | None = None
+    ) -> Alert:
+        """Return what an alert that opened with record i would say, without id, time and record.
+
+        What a forecast missed is told as what was measured, and the forecast with what it usually misses.
+        """
         level = float(scores.level[i])
         c = self._context
         values = np.where(np.isnan(X[i]), np.nan, scores.values[i])
-        why = reasons(
-            self._features, values[c:], scores.shares[i, c:], scores.expected[i, c:], scores.sd[i, c:]
-        )
-        known = book.fault(key, values)
+        known = np.zeros(len(values)) if forecast is None else forecast[i]
+        measured, expected = values + known, scores.expected[i] + known
+        why = reasons(self._features, measured[c:], scores.shares[i, c:], expected[c:], scores.sd[i, c:])
+        like = book.fault(key, values)
         return Alert(
             id="", status="open", kind="distance", pipeline=self._name, key=key, time=0.0, opened=0.0,
             record=0, records=1, score=float(scores.score[i]), threshold=float(scores.threshold[i]),
             level=level, p=float(scores.p[i]),
             severity="critical" if level >= self._settings.severity.critical else "warning",
-            message=sentence(key, why, level, self._settings.explain, self._given, known), reasons=why,
-            model=self._model, metric=self.metric, known=known,
+            message=sentence(key, why, level, self._settings.explain, self._given, like), reasons=why,
+            model=self._model, metric=self.metric, known=like,
         )  # fmt: skip

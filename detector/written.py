@@ -102,6 +102,22 @@ def parse_memory(value: object) -> object:
     return value
 
 
+def parse_season(value: object) -> object:
+    """Return records as int, seconds as float.
+
+    >>> parse_season("288 records"), parse_season("24h")
+    (288, 86400.0)
+    """
+    match = re.fullmatch(r"\s*(\d+)\s*records?\s*", value) if isinstance(value, str) else None
+    try:
+        season = int(match[1]) if match is not None else parse_duration(value)
+    except ValueError:
+        raise ValueError("not a season; write 24h, 7d or 288 records") from None
+    if season == 0:
+        raise ValueError("a season of nothing; write 24h, 7d or 288 records")
+    return season
+
+
 def check_run(value: int) -> int:
     """Refuse a run of one record.
 
@@ -151,6 +167,9 @@ Part = Annotated[
 ]
 Run = Annotated[int, Field(ge=0), AfterValidator(check_run)]
 Zone = Annotated[str, AfterValidator(check_zone)]
+Season = Annotated[
+    int | float, BeforeValidator(parse_season, json_schema_input_type=RecordsText | DurationText)
+]
 Memory = Annotated[
     int | float | Literal["auto"] | None,
     BeforeValidator(

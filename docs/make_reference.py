@@ -60,7 +60,8 @@ SECTIONS = (
         "pipelines.NAME.record.features[]",
         "Feature",
         "One column of the vector; a name alone is enough: `flow` is `{name: flow}`. The steps come in this "
-        "order: valid range, logarithm, difference, smoothing.",
+        "order: unit, valid range, logarithm, difference, outliers, smoothing, forecast; see [Cleaning and "
+        "residuals](cleaning.md).",
     ),
     (
         "pipelines.NAME.record.features[] with from: waveform",
@@ -77,6 +78,24 @@ SECTIONS = (
         "Join",
         "Values that come in several messages become one record; see [Values from several "
         "topics](joining.md). For `mqtt` sources.",
+    ),
+    (
+        "pipelines.NAME.record.features[].convert",
+        "Convert",
+        "From the unit that is sent to that of the feature; see [Units](cleaning.md#units).",
+    ),
+    ("pipelines.NAME.record.clean", "Clean", "What is done to each feature's values."),
+    (
+        "pipelines.NAME.record.clean.hampel",
+        "Hampel",
+        "Also of a feature; the action alone is enough: `hampel: replace`. See [Outliers]"
+        "(cleaning.md#outliers).",
+    ),
+    (
+        "pipelines.NAME.record.residual",
+        "Residual",
+        "The model alone is enough: `residual: profile`. See [What a forecast missed]"
+        "(cleaning.md#what-a-forecast-missed).",
     ),
     ("pipelines.NAME.record.missing", "Missing", "What to do with records that lack values."),
     (

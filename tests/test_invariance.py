@@ -41,17 +41,37 @@ SETTINGS: dict[str, dict[str, Any]] = {
         ],
     },
 }
+CLEANING: dict[str, dict[str, Any]] = {
+    "cleaned": {
+        "features": [
+            {"name": "flow", "convert": {"scale": 1.8, "offset": 32}, "hampel": "off"},
+            "pressure",
+            {"name": "current", "difference": True, "smooth": 3},
+            {"name": "temperature", "hampel": {"window": 5, "n_sigma": 2, "floor": 0.1}},
+        ],
+        "clean": {"hampel": "replace"},
+    },
+    "residual-by-number": {"residual": {"season": "7 records", "features": ["flow", "pressure"]}},
+    "residual-by-clock": {
+        "features": [{"name": "flow", "log": True, "lags": 1}, "pressure", "current"],
+        "residual": {"model": "profile", "season": "5m", "knots": 6},
+    },
+    "late-not-learned": {"time": {"field": "time", "allowed_lateness": "10s"}},
+    "late-refused": {"time": {"field": "time", "allowed_lateness": "10s", "on_late": "drop"}},
+}
 NAMES = [name if name != "minkowski" else "minkowski:3" for name in DISTANCES]
 
 
 def made(distance: str, settings: str) -> Pipeline:
-    chosen = SETTINGS[settings]
+    chosen = (SETTINGS | CLEANING)[settings]
     if distance == "learned" and {"context", "lags"} & chosen.keys():
         pytest.skip("a metric knows no context")
     detector = {"warmup": 40, "threshold": {"value": "1 %"}, **chosen.get("detector", {})}
     if distance != "mahalanobis":
         detector.pop("mode", None)  # they are plain
-    return pipeline(chosen.get("features", FEATURES), CLOSE, "time", distance=distance, **detector)
+    steps = {name: chosen[name] for name in ("clean", "residual") if name in chosen}
+    time = chosen.get("time", "time")
+    return pipeline(chosen.get("features", FEATURES), CLOSE, time, distance=distance, **detector, **steps)
 
 
 every = pytest.mark.parametrize("settings", SETTINGS)
@@ -76,6 +96,19 @@ def test_restart(distance: str, settings: str) -> None:
 @distances
 def test_keys(distance: str, settings: str) -> None:
     invariance.check_keys_do_not_meet(lambda: made(distance, settings), messy(2))
+
+
+@pytest.mark.parametrize("settings", CLEANING)
+def test_cleaning(settings: str) -> None:
+    """What stands before the distance does not depend on which it is."""
+
+    def make() -> Pipeline:
+        return made("mahalanobis", settings)
+
+    assert make().process(messy()).alerts
+    invariance.check_batches_do_not_matter(make, messy(), (1, 7))
+    invariance.check_restart_does_not_matter(make, messy(1, 300), [1, 24, 121, 237])
+    invariance.check_keys_do_not_meet(make, messy(2))
 
 
 @distances

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from connectors.decode import line_protocol
 from connectors.decode.dialect import Dialect
 from connectors.decode.errors import Undecodable
 from connectors.decode.json_records import parse
+from connectors.decode.options import DecodeOptions
 from connectors.decode.sniff_csv import Written, table_of
 from connectors.decode.times import Times
 from connectors.decode.values import to_float
@@ -26,7 +28,7 @@ class Sniffed(NamedTuple):
     Attributes
     ----------
     format : str
-        ``csv``, ``jsonl``, ``npz``, ``wav``, ``parquet`` or ``arrow``.
+        ``csv``, ``jsonl``, ``influx``, ``npz``, ``wav``, ``parquet`` or ``arrow``.
     numbers : tuple of str
         Columns of numbers, without the time and the labels. Nested JSON gives dotted names.
     time : str or None
@@ -48,7 +50,7 @@ class Sniffed(NamedTuple):
 
 
 def sniff(first_bytes: bytes, format: str | None) -> Sniffed:  # noqa: A002 - the setting's name
-    r"""Look at the first records of a text; `format` is ``csv``, ``jsonl``, or None to find out.
+    r"""Look at the first records of a text; `format` is ``csv``, ``jsonl``, ``influx``, or None to find out.
 
     >>> found = sniff(b"ts;flow;state\n1;2,5;on\n2;;off\n", None)
     >>> found.format, found.numbers, found.time, found.columns, found.written.options
@@ -57,8 +59,8 @@ def sniff(first_bytes: bytes, format: str | None) -> Sniffed:  # noqa: A002 - th
     data, encoding = _as_utf8(first_bytes)
     form = format or ("jsonl" if data.lstrip()[:1] in (b"{", b"[") else "csv")
     lines = _complete(data)
-    if form == "jsonl":
-        return described(form, _from_json(lines), Written(encoding))
+    if form in _TABLES:
+        return described(form, _TABLES[form](lines), Written(encoding))
     texts = [line.decode("utf-8", "replace") for line in lines if line.strip()][: _RECORDS + 1]
     table, written = table_of(texts) if texts else ({}, Written({}))
     return described(form, table, Written(written.options | encoding, written.question))
@@ -108,6 +110,24 @@ def _from_json(lines: Sequence[bytes]) -> dict[str, list[object]]:
         if isinstance(record, dict):
             _add_leaves(record, "", table)
     return table
+
+
+def _from_influx(lines: Sequence[bytes]) -> dict[str, list[object]]:
+    """Take the short names of fields: the long ones are the same columns again."""
+    table: dict[str, list[object]] = {}
+    for line in lines[:_RECORDS]:
+        try:
+            records = line_protocol.decode(line, DecodeOptions())
+        except Undecodable:
+            continue
+        for record in records:
+            if isinstance(record, dict):
+                long = f"{record['measurement']}."
+                _add_leaves({name: record[name] for name in record if not name.startswith(long)}, "", table)
+    return table
+
+
+_TABLES = {"jsonl": _from_json, "influx": _from_influx}
 
 
 def _add_leaves(record: Mapping[str, object], path: str, table: dict[str, list[object]]) -> None:

@@ -62,14 +62,12 @@ class RedisOptions(Options):
     def client(self, timeout_s: float) -> Redis:
         """Return a connection that is made when it is used, and that does not try again by itself."""
         from redis import Redis  # noqa: PLC0415 - an extra, and slow
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-        from redis.retry import Retry  # noqa: PLC0415
 
         options: dict[str, Any] = {
             **self.model_dump(include={"host", "port", "db", "username"}),
             "password": self.password.get_secret_value() if self.password is not None else None,
             "protocol": 2,
-            "retry": Retry(NoBackoff(), 0),
+            "retry": None,
             "socket_timeout": timeout_s,
             "socket_connect_timeout": min(timeout_s, _CONNECT_S),
         }

@@ -11,10 +11,33 @@ import math
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from detector.contracts import Floats
 from detector.jit import Floats1, Floats2, Ints1, jit
 from detector.row import CLOCK
+
+
+def late(clock: Floats, time: Floats, allowed: float | None) -> NDArray[np.bool_]:
+    """Return which records are further behind the newest time of their model than is allowed.
+
+    Parameters
+    ----------
+    clock : ndarray of shape (n,)
+        What `advance` returned.
+    time : ndarray of shape (n,)
+        Event times; a record without one is never late.
+    allowed : float or None
+        Seconds; None: any.
+
+    Examples
+    --------
+    >>> late(np.array([10.0, 10.0, 11.0]), np.array([10.0, 7.0, np.nan]), 2.0)
+    array([False,  True, False])
+    """
+    if allowed is None:
+        return np.zeros(len(time), np.bool_)
+    return np.isfinite(time) & (clock - time > allowed)
 
 
 @jit(types.void(Floats2, Ints1, Floats1, types.float64, types.float64, Floats1))

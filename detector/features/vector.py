@@ -1,7 +1,8 @@
-"""From columns to vectors: pick the fields, drop the impossible, take logarithm, change or mean.
+"""From columns to vectors: pick the fields, drop the impossible, take logarithm, change, mean or residual.
 
-The steps of a feature come in this order: valid range, logarithm, difference, smoothing. The last two
-remember something from record to record; they keep it at the end of the model's row, and so do lags.
+The steps of a feature come in this order: unit, valid range, logarithm, difference, outliers, smoothing,
+forecast. From the difference on they remember something from record to record; they keep it at the end of the
+model's row, and so do lags.
 
 Context comes first in the vector: the kernel judges the columns after it, given these.
 """
@@ -10,19 +11,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from detector.contracts import Floats
-from detector.features import season
-from detector.jit import Bools1, Floats1, Floats2, Ints1, jit
+from detector.contracts import LARGEST, Floats
+from detector.features import season, steps
+from detector.features.forecast import Forecast
+from detector.features.hampel import Outliers
 from detector.settings import Feature, Record
 
 DISPLAY = {"unit", "valid", "field", "direction", "ignore_below", "stuck_after"}
 """What may change without making what was learned useless."""
+
+
+class Carried(NamedTuple):
+    """What the steps that remember something have to say.
+
+    Attributes
+    ----------
+    forecast : (n, d) or None
+        What was taken from X as forecast; None: nothing was.
+    waits : (n,) bool
+        Records of a first season, of which there is no forecast yet: not for a model to learn.
+    faults : dict of (reason, field) to int
+        Values that were outliers, or came at no known time.
+    """
+
+    forecast: Floats | None
+    waits: NDArray[np.bool_]
+    faults: dict[tuple[str, str], int]
 
 
 class Vector:
@@ -45,6 +65,8 @@ class Vector:
         The column of each of `record.fields`.
     labels : tuple of str
         What a person calls each column, as in "at this hour".
+    missed : ndarray of bool
+        Of which of the features what a forecast missed is judged, not the value.
     extra : int
         Places needed at the end of a model's row.
     """
@@ -66,7 +88,13 @@ class Vector:
         self._difference = np.array([field.difference for field in fields])
         self._alpha = np.array([2.0 / (field.smooth + 1.0) for field in fields])
         self._stepped = bool(self._difference.any() or (self._alpha < 1.0).any())
-        self.extra = (2 * len(fields) if self._stepped else 0) + sum(lags)
+        self._outliers = Outliers(fields, record.clean.hampel, self.columns)
+        judged = zip(self.columns[len(given) :].tolist(), self.features, strict=True)
+        self.missed = np.array([feature.name in record.forecast for feature in self.features])
+        missed = {j: feature.source for j, feature in judged if feature.name in record.forecast}
+        self._forecast = Forecast(record.residual, missed, record.zone)
+        self._forecast_at = (2 * len(fields) if self._stepped else 0) + sum(lags) + self._outliers.extra
+        self.extra = self._forecast_at + self._forecast.extra
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -74,7 +102,16 @@ class Vector:
     @property
     def names(self) -> tuple[str, ...]:
         """What each judged column is, with what was done to it: ``bytes:log:difference``."""
-        return tuple(map(described, self.features))
+        missed = (":residual" if missed else "" for missed in self.missed)
+        return tuple(map(add, map(described, self.features), missed))
+
+    @property
+    def told(self) -> tuple[Feature, ...]:
+        """What is judged, by names that say so where it is not the value: ``flow:residual``."""
+        return tuple(
+            feature.model_copy(update={"name": f"{feature.name}:residual"}) if missed else feature
+            for feature, missed in zip(self.features, self.missed, strict=True)
+        )
 
     @property
     def meaning(self) -> dict[str, Any]:
@@ -87,10 +124,19 @@ class Vector:
             },
         )
         context = self.record.context
-        return {**dump, "zone": self.record.zone if context.hour_of_day or context.day_of_week else ""}
+        more: dict[str, Any] = {}
+        if self._outliers.extra:
+            more["hampel"] = self.record.clean.hampel.model_dump()
+        if self._forecast.extra:
+            more["residual"] = [self.record.residual.model_dump(), self.record.forecast, self.record.zone]
+        return {
+            **dump,
+            **more,
+            "zone": self.record.zone if context.hour_of_day or context.day_of_week else "",
+        }
 
     def point(self, values: Mapping[str, float]) -> Floats:
-        """Return the vector of the features' values as a record would have them; needs a context of none."""
+        """Return the vector of the features' values in their own units; needs a context of none."""
         given = [(feature, values[feature.name]) for feature in self.features]
         return np.array([math.log(value) if feature.log else value for feature, value in given])
 
@@ -117,9 +163,12 @@ class Vector:
             if values is None:
                 continue
             X[:, j] = values
+            if feature.convert is not None:
+                X[:, j] = feature.convert.into(values)
+                _refuse(X[:, j], np.abs(X[:, j]) > LARGEST, "out_of_range", feature.source, faults)
             if feature.valid is not None:
                 low, high = feature.valid
-                _refuse(X[:, j], (values < low) | (values > high), "not_valid", feature.source, faults)
+                _refuse(X[:, j], (X[:, j] < low) | (X[:, j] > high), "not_valid", feature.source, faults)
             if feature.log:
                 _refuse(X[:, j], X[:, j] <= 0, "no_logarithm", feature.source, faults)
                 X[:, j] = np.log(X[:, j])
@@ -128,14 +177,43 @@ class Vector:
             season.waves(season.local(time, self.record.zone), days, weeks, X, self._waves)
         return X, faults
 
-    def carry(self, X: Floats, rows: Floats, slots: NDArray[np.int64], at: int) -> None:
-        """Apply difference and smoothing and fill in lags, with what the models' rows remember from `at`."""
+    def carry(self, X: Floats, rows: Floats, slots: NDArray[np.int64], at: int, time: Floats) -> Carried:
+        """Apply the steps that remember something, and fill in lags.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            As `read` returned it; changed in place.
+        rows : ndarray of shape (n_models, width)
+            What is remembered stands in them from `at`; changed in place, NaN = nothing yet.
+        slots : ndarray of shape (n,)
+            Row of each record.
+        time : ndarray of shape (n,)
+            Unix seconds, NaN where there is none.
+        """
+        columns, end = self.columns, at + self._forecast_at
+        faults: dict[tuple[str, str], int] = {}
+        forecast, waits = None, np.zeros(len(X), np.bool_)
         if self._stepped:
-            _carry(X, rows, slots, at, self.columns, self._difference, self._alpha)
-            at += 2 * len(self.columns)
+            steps.difference(X, rows, slots, at, columns, self._difference)
+        if self._outliers.extra:
+            faults |= self._outliers.find(X, rows, slots, end - self._outliers.extra)
+        if self._stepped:
+            steps.smooth(X, rows, slots, at + len(columns), columns, self._alpha)
+            at += 2 * len(columns)
+        if self._forecast.extra:
+            forecast, waits, timeless = self._forecast.miss(X, rows, slots, end, time)
+            faults |= timeless
         if self._lags.any():
             first = self.context - int(self._lags.sum())
-            _lag(X, rows, slots, at, self.columns, self._lags, first)
+            steps.lag(X, rows, slots, at, columns, self._lags, first)
+        return Carried(forecast, waits, faults)
+
+    def begin_live(self, rows: Floats, at: int) -> None:
+        """Forget what is remembered from record to record, but the course of a season."""
+        end = at + self._forecast_at
+        rows[:, at:end] = np.nan
+        self._forecast.begin_live(rows, end)
 
 
 def described(feature: Feature) -> str:
@@ -167,39 +245,3 @@ def _refuse(
     if count:
         column[bad] = np.nan
         faults[reason, field] = faults.get((reason, field), 0) + count
-
-
-@jit(types.void(Floats2, Floats2, Ints1, types.int64, Ints1, Bools1, Floats1))
-def _carry(X, rows, slots, at, columns, difference, alpha):  # type: ignore[no-untyped-def]
-    """Difference, then smooth; a missing value stays missing and leaves what is remembered alone."""
-    fields = columns.shape[0]
-    for i in range(X.shape[0]):
-        row = rows[slots[i]]
-        for f in range(fields):
-            j = columns[f]
-            if math.isnan(X[i, j]):
-                continue
-            if difference[f]:
-                value = X[i, j]
-                X[i, j] = value - row[at + f]
-                row[at + f] = value
-                if math.isnan(X[i, j]):
-                    continue
-            if alpha[f] < 1.0:
-                before = row[at + fields + f]
-                X[i, j] = X[i, j] if math.isnan(before) else before + alpha[f] * (X[i, j] - before)
-                row[at + fields + f] = X[i, j]
-
-
-@jit(types.void(Floats2, Floats2, Ints1, types.int64, Ints1, Ints1, types.int64))
-def _lag(X, rows, slots, at, columns, lags, first):  # type: ignore[no-untyped-def]
-    """Write the values of the records before, the last one first; what was missing then is missing now."""
-    for i in range(X.shape[0]):
-        row = rows[slots[i]]
-        place = 0
-        for f in range(columns.shape[0]):
-            value = X[i, columns[f]]
-            for _ in range(lags[f]):
-                X[i, first + place] = row[at + place]
-                row[at + place], value = value, row[at + place]
-                place += 1

@@ -9,6 +9,7 @@ describes what may be written, not what comes out.
 from __future__ import annotations
 
 from detector.settings.base import MOST_LAGS, Settings
+from detector.settings.cleaning import Clean, Convert, Hampel, Residual
 from detector.settings.detector import (
     Covariance,
     Detector,
@@ -28,11 +29,14 @@ __all__ = [
     "LEAST_WINDOW",
     "MOST_LAGS",
     "Alerting",
+    "Clean",
     "Context",
+    "Convert",
     "Covariance",
     "Detector",
     "Drift",
     "Feature",
+    "Hampel",
     "Limits",
     "Metric",
     "Missing",
@@ -44,6 +48,7 @@ __all__ = [
     "Promote",
     "Record",
     "Reference",
+    "Residual",
     "Retrain",
     "Settings",
     "Severity",

@@ -175,7 +175,7 @@ class Pipeline(Settings):
                     "a fixed reference cannot say what holds in which context; leave out record.context and "
                     "lags, or take another reference"
                 )
-            _check_point(self.detector.reference.values, self.record.judged)
+            _check_point(self.detector.reference.values, self.record.judged, self.record.forecast)
         return self
 
     @model_validator(mode="after")
@@ -230,7 +230,7 @@ class Pipeline(Settings):
         return value
 
 
-def _check_point(values: dict[str, float], features: tuple[Feature, ...]) -> None:
+def _check_point(values: dict[str, float], features: tuple[Feature, ...], forecast: tuple[str, ...]) -> None:
     """Refuse a fixed reference that is no record of these features."""
     missing = [feature.name for feature in features if feature.name not in values]
     if missing:
@@ -250,6 +250,11 @@ def _check_point(values: dict[str, float], features: tuple[Feature, ...]) -> Non
             raise ValueError(
                 f"{where} is a value, but with difference the change counts; leave out difference, or take "
                 "another reference"
+            )
+        if feature.name in forecast:
+            raise ValueError(
+                f"{where} is a value, but with record.residual what a forecast missed counts; leave one of "
+                "the two out"
             )
         if not low <= value <= high:
             raise ValueError(f"{where} is not valid; give a value from {low:g} to {high:g}, or widen valid")

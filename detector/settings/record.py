@@ -11,8 +11,14 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from detector.contracts import Wave
 from detector.settings.base import MOST_LAGS, Settings
+from detector.settings.cleaning import Clean, Convert, Hampel, Residual
 from detector.settings.waveform import Waveform
 from detector.written import Duration, Interval, Part, Run, Zone
+
+
+def _unset(value: object) -> bool:
+    """Leave out of a dump what is not given: what was learned without it stays of use."""
+    return value is None
 
 
 class Feature(Settings):
@@ -26,9 +32,19 @@ class Feature(Settings):
     valid: tuple[float, float] | None = Field(
         default=None, description="[lowest, highest] possible value; what lies outside is treated as missing"
     )
+    convert: Convert | None = Field(
+        default=None,
+        exclude_if=_unset,
+        description="into the unit of the feature: `{scale: 0.5556, offset: -17.78}` makes °F °C",
+    )
     log: bool = Field(default=False, description="use the logarithm; a value <= 0 is treated as missing")
     difference: bool = Field(
         default=False, description="use the change since the record before, for counters"
+    )
+    hampel: Hampel | None = Field(
+        default=None,
+        exclude_if=_unset,
+        description="outliers by the median of the last values; default: record.clean.hampel",
     )
     smooth: int = Field(default=1, ge=1, description="exponential smoothing over about so many records")
     lags: int | None = Field(
@@ -106,6 +122,14 @@ class Time(Settings):
         default=3600.0,
         description="an event time further ahead of its arrival than this is clamped",
         json_schema_extra={"default": "1h"},
+    )
+    allowed_lateness: Duration | None = Field(
+        default=None,
+        description="a record further behind its key's newest one than this is late; null: none is",
+    )
+    on_late: Literal["learn", "score_only", "drop"] = Field(
+        default="score_only",
+        description="what becomes of a late record: as any other, not learned, or refused; it is counted",
     )
 
     @model_validator(mode="before")
@@ -187,6 +211,10 @@ class Record(Settings):
 
     features: tuple[Listed, ...] = Field(min_length=1, description="the vector, in this order")
     time: Time | None = Field(default=None, description="the event time; default: the time of arrival")
+    clean: Clean = Field(default=Clean(), description="what is done to each feature's values")
+    residual: Residual = Field(
+        default=Residual(model="off"), description="judge what a forecast missed, in place of the value"
+    )
     context: Context = Field(default=Context(), description="what explains a record and is not judged")
     missing: Missing = Field(default=Missing(), description="what to do with records that lack values")
     stuck_after: Run = Field(
@@ -231,6 +259,24 @@ class Record(Settings):
         context = self.context
         lagged = context.lags or any(one.lags for one in self.features)
         return bool(context.features or context.hour_of_day or context.day_of_week or lagged)
+
+    @property
+    def forecast(self) -> tuple[str, ...]:
+        """Names of the features of which the residual is judged."""
+        if self.residual.model == "off":
+            return ()
+        judged = tuple(feature.name for feature in self.judged)
+        return judged if self.residual.features is None else self.residual.features
+
+    @model_validator(mode="after")
+    def _forecast_known(self) -> Record:
+        unknown = sorted(set(self.forecast) - {feature.name for feature in self.judged})
+        if unknown:
+            raise ValueError(
+                f"residual.features names {', '.join(unknown)}, no feature that is judged; remove it, or "
+                "add it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _distinct(self) -> Record:

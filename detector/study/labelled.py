@@ -154,7 +154,8 @@ def _vectors(source: Source, vector: Vector) -> Floats:
         times.append(np.insert(batch.time, gaps, np.nan))
         keys.append(np.insert(batch.key, gaps, ""))
     columns = {name: np.concatenate([np.empty(0), *part]) for name, part in parts.items()}
-    X, _ = vector.read(columns, np.concatenate(times))
+    time = np.concatenate(times)
+    X, _ = vector.read(columns, time)
     values, slots = np.unique(np.concatenate(keys).astype(str), return_inverse=True)
-    vector.carry(X, np.full((len(values), max(vector.extra, 1)), np.nan), slots.astype(np.int64), 0)
+    vector.carry(X, np.full((len(values), max(vector.extra, 1)), np.nan), slots.astype(np.int64), 0, time)
     return np.ascontiguousarray(X[:, vector.context :])

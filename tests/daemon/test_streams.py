@@ -78,7 +78,7 @@ def test_what_telegraf_was_told_is_stored_through_kills_and_stops(tmp_path: Path
     finally:
         telegraf.enough = True
         telegraf.join()
-    assert telegraf.stored >= 180 and telegraf.unknown <= 3  # those under way at the kill
+    assert telegraf.stored >= 180 and telegraf.unknown <= 6  # those under way at each of the ends
     counts = assert_conserved(tmp_path / "state", "cpu")
     assert telegraf.stored <= counts.received <= telegraf.stored + telegraf.unknown
     assert counts.rejected == 0

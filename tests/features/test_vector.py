@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
+from pydantic import ValidationError
 
 from detector.features.vector import Vector
 from detector.settings import Record
@@ -25,7 +27,7 @@ def carried(values: list[float], **feature: Any) -> list[float]:
     for start in range(0, len(values), 2):
         part = np.array(values[start : start + 2], float)
         X, _ = made.read({"x": part}, np.full(len(part), nan))
-        made.carry(X, rows, np.zeros(len(X), np.int64), 0)
+        made.carry(X, rows, np.zeros(len(X), np.int64), 0, np.full(len(X), nan))
         out += X[:, 0].tolist()
     return out
 
@@ -43,6 +45,24 @@ def test_what_is_not_valid_is_missing_and_counted() -> None:
     assert faults == {("not_valid", "x"): 2}
 
 
+def test_a_value_is_converted_before_it_is_checked() -> None:
+    celsius = {"convert": {"scale": 5 / 9, "offset": -160 / 9}, "valid": [-40, 60], "unit": "°C"}
+    X, faults = vector(celsius).read({"x": np.array([32.0, 212.0, 100.0, nan])}, NEVER[:4])
+    np.testing.assert_allclose(X[:, 0], [0, nan, 340 / 9, nan], atol=1e-9)
+    assert faults == {("not_valid", "x"): 1}
+
+
+def test_a_scale_of_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="makes all values the same"):
+        vector({"convert": {"scale": 0}})
+
+
+def test_what_conversion_makes_too_large_is_missing() -> None:
+    X, faults = vector({"convert": {"scale": 1e10}}).read({"x": np.array([1e149, 1.0])}, NEVER[:2])
+    np.testing.assert_array_equal(X[:, 0], [nan, 1e10])
+    assert faults == {("out_of_range", "x"): 1}
+
+
 def test_logarithm() -> None:
     X, faults = vector({"log": True}).read({"x": np.array([1.0, np.e, 0.0, -5.0, nan])}, NEVER)
     np.testing.assert_allclose(X[:, 0], [0, 1, nan, nan, nan])
@@ -58,7 +78,7 @@ def test_the_columns_that_came_in_are_left_alone() -> None:
     column = np.array([-1.0, 2.0])
     made = vector({"valid": [0, 10], "log": True, "difference": True})
     X, _ = made.read({"x": column}, NEVER[:2])
-    made.carry(X, np.full((1, 2), nan), np.zeros(2, np.int64), 0)
+    made.carry(X, np.full((1, 2), nan), np.zeros(2, np.int64), 0, NEVER[:2])
     assert column.tolist() == [-1.0, 2.0]
 
 

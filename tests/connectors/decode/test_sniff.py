@@ -45,6 +45,16 @@ def test_jsonl() -> None:
     assert found.columns == ("@timestamp", "p.flow", "p.on", "s", "new")
 
 
+def test_influx() -> None:
+    lines = (
+        b"# x\ncpu,host=a,cpu=c0 usage=1,ok=t 1767607200000000000\nnot a line\ncpu,host=a usage=2 1767607201"
+    )
+    found = sniff(lines, "influx")
+    assert found.format == "influx"
+    assert (found.time, found.numbers) == ("time", ("usage", "ok"))
+    assert found.columns == ("host", "cpu", "usage", "ok", "measurement", "time")
+
+
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"a,b", b"a,b\n", b"[]", b'"', b"\x00"])
 def test_next_to_nothing(data: bytes) -> None:
     assert sniff(data, None).numbers == ()

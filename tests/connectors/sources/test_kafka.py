@@ -113,13 +113,15 @@ def test_offsets_are_stored_at_the_cluster_after_the_commit_for_others_to_see(
 ) -> None:
     cluster.publish(topic, payloads(1, 2, 3))
     source = opened(cluster, topic, group=topic)
-    batch = None
-    while batch is None:
+    batches: list[Batch] = []
+    while sum(map(len, batches)) < 3:
         batch = source.read(100, 1.0)
+        batches += [batch] if batch is not None else []
     source.ack(object())
     source.read(1, 0.1)
     assert cluster.stored(topic, topic) < 0
-    source.ack(batch.token)
+    for batch in batches:
+        source.ack(batch.token)
     wait_until(lambda: cluster.stored(topic, topic) == 3)
     source.close()
     source = opened(cluster, topic, group=topic)  # without a position of ours it begins anew
