@@ -91,6 +91,8 @@ def names_a_sender(column: str) -> bool:
 
 def _called(name: str) -> str:
     """Return why a column is no feature by its name; "" if it may be one."""
+    if "${" in name:
+        return "a configuration would take ${ for a variable: rename it"
     words = set(words_of(name))
     if words & ANSWERS:
         return "looks like an answer, not like a measurement"

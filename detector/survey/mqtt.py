@@ -10,9 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
-import orjson
 
-from connectors.decode.sniff import sniff
+from connectors.decode.sniff import described
 from connectors.decode.times import Times
 from connectors.decode.values import to_float
 from connectors.mqtt.listening import Heard, Message, listen
@@ -23,7 +22,7 @@ from detector.survey.broker import Broker
 from detector.survey.columns import features_of
 from detector.survey.draft import Draft, Moment, check_features
 from detector.survey.parts import joined, measured_by, within
-from detector.survey.quoting import in_quotes, quoted
+from detector.survey.quoting import as_is, in_quotes, quoted
 from detector.survey.records import Payload, Record, key, payload_of, read, sender_field
 from detector.survey.times import find_time
 from detector.survey.topics import (
@@ -93,8 +92,9 @@ def draft_of(broker: Broker, filters: Sequence[TopicFilter], name: str, heard: H
 
 def _with_columns(draft: Draft, records: Sequence[Record], senders: Objects, field: str, value: str) -> Draft:
     """Return the draft with the features and the time of these records."""
-    found = sniff(b"\n".join(orjson.dumps(record.fields) for record in records), "jsonl")
-    table = {name: [record.fields.get(name) for record in records] for name in found.columns}
+    names = dict.fromkeys(name for record in records for name in record.fields)
+    table = {name: [record.fields[name] for record in records if name in record.fields] for name in names}
+    found = described("jsonl", table)
     moment = _time(table, found.time, records)
     left_out = dict.fromkeys(found.labels, "tells what is an anomaly: an answer, not a measurement")
     numbers = {}
@@ -107,7 +107,7 @@ def _with_columns(draft: Draft, records: Sequence[Record], senders: Objects, fie
         elif all(isinstance(one, list) for one in present):
             left_out[name] = "an array; one that holds samples can be a feature `from: waveform`"
         elif name in found.numbers:
-            numbers[name] = np.array([to_float(one)[0] for one in values])
+            numbers[name] = np.array([to_float(record.fields.get(name))[0] for record in records])
     features, others = features_of(numbers, senders)
     check_features("the messages", features, left_out | others)
     if list(numbers) == ["value"] and value != "value":
@@ -174,7 +174,7 @@ def _if_right(name: str, records: Sequence[Record]) -> Moment:
     if abs(moment - time.time()) < _NEAR_S:
         return Moment(name)
     told = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-    return Moment(note=f"{quoted(name)} says {told}, which is not the time of day: that of arrival counts")
+    return Moment(note=f"{as_is(name)} says {told}, which is not the time of day: that of arrival counts")
 
 
 # --- what is written

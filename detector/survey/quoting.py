@@ -21,9 +21,12 @@ def quoted(text: str) -> str:
     """
     if "${" in text:
         raise KyoriError(f"{text!r} holds ${{, which a configuration would take for a variable; rename it")
-    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
-        return text
-    return in_quotes(text)
+    return as_is(text)
+
+
+def as_is(text: str) -> str:
+    """Return the same for a comment, in which a ``${`` means nothing."""
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else in_quotes(text)
 
 
 def in_quotes(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from detector.survey.quoting import quoted
+from detector.survey.quoting import as_is, quoted
 
 if TYPE_CHECKING:
     from detector.survey.columns import Column
@@ -156,7 +156,7 @@ def _feature_lines(draft: Draft) -> Iterator[str]:
     for column in draft.features:
         yield f"- {_feature(column)}" + (f"    # {column.note}" if column.note else "")
     for name, why in draft.left_out.items():
-        yield f"# - {quoted(name)}    # {why}"
+        yield f"# - {as_is(name)}    # {why}"
 
 
 def _feature(column: Column) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from connectors.decode.times import Times
 from detector.survey.draft import Moment
-from detector.survey.quoting import quoted
+from detector.survey.quoting import as_is
 
 _CALLED = re.compile(r"(time|timestamp|date|datum|zeit|ts)$", re.IGNORECASE)
 _DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y")
@@ -39,7 +39,7 @@ def find_time(columns: Mapping[str, Sequence[str]]) -> Moment | None:
             if len(formats) == 1:
                 return Moment(name, formats[0], "UTC; with tz: Europe/Berlin, as clocks there show it")
             if formats:
-                return Moment(note=f"{quoted(name)} holds times; give their format: {' or '.join(formats)}")
+                return Moment(note=f"{as_is(name)} holds times; give their format: {' or '.join(formats)}")
     return None
 
 
