@@ -73,6 +73,12 @@ SECTIONS = (
         "Context",
         "What explains a record and is not judged; see [Context, silence, what to ignore](context.md).",
     ),
+    ("pipelines.NAME.record.missing", "Missing", "What to do with records that lack values."),
+    (
+        "pipelines.NAME.record.time",
+        "Time",
+        "The event time; the name of the field alone is enough: `time: ts` is `{field: ts}`.",
+    ),
     (
         "pipelines.NAME.record.join",
         "Join",
@@ -96,12 +102,6 @@ SECTIONS = (
         "Residual",
         "The model alone is enough: `residual: profile`. See [What a forecast missed]"
         "(cleaning.md#what-a-forecast-missed).",
-    ),
-    ("pipelines.NAME.record.missing", "Missing", "What to do with records that lack values."),
-    (
-        "pipelines.NAME.record.time",
-        "Time",
-        "The event time; the name of the field alone is enough: `time: ts` is `{field: ts}`.",
     ),
     ("pipelines.NAME.detector", "Detector", "What is normal, and how far is too far."),
     (
