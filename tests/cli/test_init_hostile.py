@@ -1,4 +1,4 @@
-"""Whatever a broker sends: what `kyori init` prints is valid, or an error says why there is nothing to print."""
+"""Whatever a broker sends: what `kyori init` prints is valid, or an error says why it prints nothing."""
 
 from __future__ import annotations
 
