@@ -379,7 +379,7 @@ class Model:
             Learn nothing, or nothing of these, but count the records and go on with the running averages. A
             model that does not have its start behind it is left as it is, and is silent.
         """
-        if not isinstance(paused, bool):
+        if not isinstance(paused, bool) and paused.any() and not paused.all():
             edges = [0, *(np.flatnonzero(np.diff(paused)) + 1).tolist(), len(X)]
             runs = [slice(*ends) for ends in pairwise(edges)]
             return joined(
@@ -392,6 +392,7 @@ class Model:
                     for of in runs
                 ]
             )  # fmt: skip
+        paused = bool(np.any(paused))
         if paused and (young := rows[slots, row.SEEN] < self.settled).any():
             return self._apart(young, rows, slots, X, clock, explain, bias)
         n = len(X)

@@ -288,9 +288,10 @@ class Pipeline:
         X, slots = X.take(used, axis=0), slots[used]
 
         raw = X.copy() if self.vector.extra else X
-        forecast, waits, more = self.vector.carry(X, rows, slots, self._extra, time[used])
+        held = late & (self._time.on_late == "score_only") if self.learning else np.ones(len(used), np.bool_)
+        forecast, waits, more = self.vector.carry(X, rows, slots, self._extra, time[used], held)
         faults += Counter(more)
-        held = self._held(waits, late)
+        held |= waits
         record = numbers(rows, slots, held, self.model.settled)
         told = [(0, notices.lost(self.name, self.model_id, gap)) for gap in batch.gaps]
         told += self.watch.sequence(self.pool, batch, senders, scored, now, record)
@@ -298,15 +299,12 @@ class Pipeline:
         told += self.watch.values(self.pool, slots, raw, now, record)
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
         bias = self.book.weigh(self.pool.key, slots, X)
-        paused: bool | NDArray[np.bool_] = held if held.any() and not held.all() else bool(held.any())
         learned = np.flatnonzero(~held)
         scores = self._relevant(
-            self.model.run(rows, slots, X, now, explain=asked, bias=bias, paused=paused), forecast
+            self.model.run(rows, slots, X, now, explain=asked, bias=bias, paused=held), forecast
         )
         second = (
-            self._second.run(batch.key[used], X, now, bias, paused=paused)
-            if self._second is not None
-            else None
+            self._second.run(batch.key[used], X, now, bias, paused=held) if self._second is not None else None
         )
         modes = None
         if self._modes is not None and self.learning:
@@ -345,12 +343,6 @@ class Pipeline:
             modes,
             self._nearest(X),
         )
-
-    def _held(self, waits: NDArray[np.bool_], late: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which records are not learned."""
-        if not self.learning:
-            return np.ones(len(late), np.bool_)
-        return waits | (late & (self._time.on_late == "score_only"))
 
     def idle(self, now: float, since: float) -> list[Alert]:
         """Return what is to be told though no record comes: see `Watch.idle` and `Budget.idle`.

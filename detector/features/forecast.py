@@ -86,7 +86,13 @@ class Forecast:
         self.extra = (1 + len(fields) * (_HEAD + 2 * self._knots)) if fields else 0
 
     def miss(
-        self, X: Floats, rows: Floats, slots: NDArray[np.int64], at: int, time: Floats
+        self,
+        X: Floats,
+        rows: Floats,
+        slots: NDArray[np.int64],
+        at: int,
+        time: Floats,
+        held: NDArray[np.bool_],
     ) -> tuple[Floats, NDArray[np.bool_], dict[tuple[str, str], int]]:
         """Make the columns what the forecast missed, NaN where there is no forecast.
 
@@ -98,6 +104,8 @@ class Forecast:
             The models' rows, of which record which, and where the places are.
         time : ndarray of shape (n,)
             Unix seconds, NaN where there is none.
+        held : ndarray of shape (n,)
+            Which records are not learned.
 
         Returns
         -------
@@ -116,8 +124,8 @@ class Forecast:
             for j, name in self._fields.items():
                 faults["no_time", name] = faults.get(("no_time", name), 0) + int(blind[:, j].sum())
         _miss(
-            X, rows, slots, at, clock, self._counted, self._season, self._knots, self._columns, self._gains,
-            forecast, waits,
+            X, rows, slots, at, clock, held, self._counted, self._season, self._knots, self._columns,
+            self._gains, forecast, waits,
         )  # fmt: skip
         return forecast, waits, faults
 
@@ -165,11 +173,11 @@ def _learn(state, knot, knots, share, error, least):  # type: ignore[no-untyped-
 
 
 @jit()
-def _follow(state, now, season, knots, value, gains):  # type: ignore[no-untyped-def]
+def _follow(state, now, season, knots, value, gains, learns):  # type: ignore[no-untyped-def]
     """Return what is forecast, NaN while that is not known, then learn the value, which may be missing."""
     missing = math.isnan(value)
     if math.isnan(state[_BEGUN]):
-        if missing:
+        if missing or not learns:
             return math.nan
         state[:] = 0.0
         state[_BEGUN] = now
@@ -183,30 +191,33 @@ def _follow(state, now, season, knots, value, gains):  # type: ignore[no-untyped
     base = state[_LEVEL] + state[_TREND]
     known = state[_RUNS] == 1.0 and state[a + knots] > 0.0 and (share == 0.0 or state[b + knots] > 0.0)
     expected = (1.0 - share) * state[a] + share * state[b]
+    forecast = base + expected if known else math.nan
+    if not learns:
+        return forecast
     state[_LEVEL] = base
     if missing:
-        return base + expected if known else math.nan
+        return forecast
     if not known:  # the values themselves, until there is a level to take from them
         _learn(state, a, knots, 1.0 - share, value - base - state[a], 0.0)
         _learn(state, b, knots, share, value - base - state[b], 0.0)
-        return math.nan
-    error = value - base - expected
+        return forecast
+    error = value - forecast
     counted = _clipped(state, error, gains[3], _ROUNDING * abs(value))
     state[_LEVEL] += gains[0] * counted
     state[_TREND] += gains[0] * gains[1] * counted
     least, young = gains[2] / state[_CROWD], _YOUNG * state[_CROWD]
     _learn(state, a, knots, 1.0 - share, error if state[a + knots] < young else counted, least)
     _learn(state, b, knots, share, error if state[b + knots] < young else counted, least)
-    return base + expected
+    return forecast
 
 
 @jit(
     types.void(
-        Floats2, Floats2, Ints1, types.int64, Floats1, types.boolean, types.float64, types.int64, Ints1,
-        Floats1, Floats2, Bools1,
+        Floats2, Floats2, Ints1, types.int64, Floats1, Bools1, types.boolean, types.float64, types.int64,
+        Ints1, Floats1, Floats2, Bools1,
     )
 )  # fmt: skip
-def _miss(X, rows, slots, at, clock, counted, season, knots, columns, gains, forecast, waits):  # type: ignore[no-untyped-def]
+def _miss(X, rows, slots, at, clock, held, counted, season, knots, columns, gains, forecast, waits):  # type: ignore[no-untyped-def]
     size = _HEAD + 2 * knots
     for i in range(X.shape[0]):
         row = rows[slots[i]]
@@ -221,7 +232,8 @@ def _miss(X, rows, slots, at, clock, counted, season, knots, columns, gains, for
             if math.isnan(now):
                 forecast[i, j] = math.nan
             else:
-                forecast[i, j] = _follow(row[start : start + size], now, season, knots, X[i, j], gains)
+                state = row[start : start + size]
+                forecast[i, j] = _follow(state, now, season, knots, X[i, j], gains, not held[i])
             X[i, j] -= forecast[i, j]
             begun |= not math.isnan(row[start + _BEGUN])
             running |= row[start + _RUNS] == 1.0

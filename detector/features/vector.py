@@ -177,7 +177,15 @@ class Vector:
             season.waves(season.local(time, self.record.zone), days, weeks, X, self._waves)
         return X, faults
 
-    def carry(self, X: Floats, rows: Floats, slots: NDArray[np.int64], at: int, time: Floats) -> Carried:
+    def carry(
+        self,
+        X: Floats,
+        rows: Floats,
+        slots: NDArray[np.int64],
+        at: int,
+        time: Floats,
+        held: NDArray[np.bool_],
+    ) -> Carried:
         """Apply the steps that remember something, and fill in lags.
 
         Parameters
@@ -190,6 +198,8 @@ class Vector:
             Row of each record.
         time : ndarray of shape (n,)
             Unix seconds, NaN where there is none.
+        held : ndarray of shape (n,)
+            Which records are not learned: a forecast leaves them out, the other steps go on.
         """
         columns, end = self.columns, at + self._forecast_at
         faults: dict[tuple[str, str], int] = {}
@@ -202,7 +212,7 @@ class Vector:
             steps.smooth(X, rows, slots, at + len(columns), columns, self._alpha)
             at += 2 * len(columns)
         if self._forecast.extra:
-            forecast, waits, timeless = self._forecast.miss(X, rows, slots, end, time)
+            forecast, waits, timeless = self._forecast.miss(X, rows, slots, end, time, held)
             faults |= timeless
         if self._lags.any():
             first = self.context - int(self._lags.sum())

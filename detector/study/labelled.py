@@ -157,5 +157,6 @@ def _vectors(source: Source, vector: Vector) -> Floats:
     time = np.concatenate(times)
     X, _ = vector.read(columns, time)
     values, slots = np.unique(np.concatenate(keys).astype(str), return_inverse=True)
-    vector.carry(X, np.full((len(values), max(vector.extra, 1)), np.nan), slots.astype(np.int64), 0, time)
+    rows, held = np.full((len(values), max(vector.extra, 1)), np.nan), np.zeros(len(X), np.bool_)
+    vector.carry(X, rows, slots.astype(np.int64), 0, time, held)
     return np.ascontiguousarray(X[:, vector.context :])

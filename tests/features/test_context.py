@@ -30,7 +30,7 @@ def full(made: Vector, columns: dict[str, list[float]], time: Any = None, size: 
     for start in range(0, n, size):
         part = slice(start, start + size)
         X, _ = made.read({name: np.array(v[part], float) for name, v in columns.items()}, time[part])
-        made.carry(X, rows, np.zeros(len(X), np.int64), 0, time[part])
+        made.carry(X, rows, np.zeros(len(X), np.int64), 0, time[part], np.zeros(len(X), np.bool_))
         out.append(X)
     return np.concatenate(out)
 
@@ -71,7 +71,7 @@ def test_models_do_not_share_lags() -> None:
     made = vector([{"name": "a", "lags": 1}])
     rows = np.full((2, made.extra), nan)
     X, _ = made.read({"a": np.array([1.0, 2.0, 3.0])}, np.full(3, nan))
-    made.carry(X, rows, np.array([0, 1, 0]), 0, np.full(3, nan))
+    made.carry(X, rows, np.array([0, 1, 0]), 0, np.full(3, nan), np.zeros(3, np.bool_))
     np.testing.assert_array_equal(X[:, 0], [nan, nan, 1])
 
 

@@ -26,7 +26,9 @@ def missed(values: Any, times: Any = None, size: int = 999, **residual: Any) -> 
     for start in range(0, len(values), size):
         part = slice(start, start + size)
         X, _ = made.read({"x": np.array(values[part], float)}, times[part])
-        forecast, _, _ = made.carry(X, rows, np.zeros(len(X), np.int64), 0, times[part])
+        forecast, _, _ = made.carry(
+            X, rows, np.zeros(len(X), np.int64), 0, times[part], np.zeros(len(X), np.bool_)
+        )
         assert forecast is not None
         np.testing.assert_allclose((X + forecast)[~np.isnan(X)], np.array(values[part])[~np.isnan(X[:, 0])])
         out += X[:, 0].tolist()
@@ -94,7 +96,9 @@ def test_the_season_goes_by_the_clock_on_the_wall() -> None:
             )
         )
         X = values[:, None].copy()
-        made.carry(X, np.full((1, made.extra), nan), np.zeros(6000, np.int64), 0, times)
+        made.carry(
+            X, np.full((1, made.extra), nan), np.zeros(6000, np.int64), 0, times, np.zeros(6000, np.bool_)
+        )
         after = times > start + 10 * 86400
         return float(np.sqrt(np.mean(X[after] ** 2)))
 
@@ -276,3 +280,25 @@ def test_what_is_too_small_to_matter_is_told_in_the_unit_of_the_feature() -> Non
         made = pipeline([flow, "noise"], time="ts", mode="plain", residual={"features": ["flow"]})
         alerts = made.process(batch(x, time, names=["flow", "noise"])).alerts
         assert sum(alert.status == "open" and alert.time >= time[-130] for alert in alerts) == told
+
+
+@pytest.mark.parametrize("residual", [{"season": "144 records"}, {"model": "profile"}])
+def test_what_is_not_learned_does_not_change_the_forecast(residual: dict[str, Any]) -> None:
+    """A day of maintenance leaves the course as it was; the place in the season goes on."""
+    x, time = seasonal(0.0)
+    x[144 * 8 : 144 * 9, 0] += 25.0
+    names = ["flow", "noise"]
+
+    def courses(learning: bool) -> Any:
+        made = pipeline(names, time="ts", mode="plain", residual=residual | {"features": ["flow"]})
+        made.process(batch(x[: 144 * 8], time[: 144 * 8], names=names))
+        made.learning = learning
+        paused = made.process(batch(x[144 * 8 : 144 * 9], time[144 * 8 : 144 * 9], names=names))
+        made.learning = True
+        after = made.process(batch(x[144 * 9 :], time[144 * 9 :], names=names))
+        return paused.X[:, 0], after.X[:140, 0]
+
+    paused, after = courses(learning=False)
+    assert paused.mean() == pytest.approx(25.0, abs=2.0)
+    assert abs(after.mean()) < 0.8
+    assert courses(learning=True)[1].mean() < -0.8

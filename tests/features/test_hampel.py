@@ -26,7 +26,7 @@ def cleaned(
         part = np.array(values[start : start + size], float)
         time = np.full(len(part), nan)
         X, _ = made.read({"x": part}, time)
-        _, _, faults = made.carry(X, rows, np.zeros(len(X), np.int64), 0, time)
+        _, _, faults = made.carry(X, rows, np.zeros(len(X), np.int64), 0, time, np.zeros(len(X), np.bool_))
         for reason, n in faults.items():
             counted[reason] = counted.get(reason, 0) + n
         out += X[:, 0].tolist()

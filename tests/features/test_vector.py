@@ -27,7 +27,7 @@ def carried(values: list[float], **feature: Any) -> list[float]:
     for start in range(0, len(values), 2):
         part = np.array(values[start : start + 2], float)
         X, _ = made.read({"x": part}, np.full(len(part), nan))
-        made.carry(X, rows, np.zeros(len(X), np.int64), 0, np.full(len(X), nan))
+        made.carry(X, rows, np.zeros(len(X), np.int64), 0, np.full(len(X), nan), np.zeros(len(X), np.bool_))
         out += X[:, 0].tolist()
     return out
 
@@ -78,7 +78,7 @@ def test_the_columns_that_came_in_are_left_alone() -> None:
     column = np.array([-1.0, 2.0])
     made = vector({"valid": [0, 10], "log": True, "difference": True})
     X, _ = made.read({"x": column}, NEVER[:2])
-    made.carry(X, np.full((1, 2), nan), np.zeros(2, np.int64), 0, NEVER[:2])
+    made.carry(X, np.full((1, 2), nan), np.zeros(2, np.int64), 0, NEVER[:2], np.zeros(2, np.bool_))
     assert column.tolist() == [-1.0, 2.0]
 
 
