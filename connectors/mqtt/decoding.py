@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +12,7 @@ from connectors.decode.json_arrays import JsonArrays
 from connectors.decode.sparkplug import Sparkplug, tells_all
 from connectors.decode.sparkplug_payload import payload_class
 from connectors.mqtt.inbox import Message
-from connectors.mqtt.source_options import MqttSourceOptions
+from connectors.mqtt.source_options import PLACE, MqttSourceOptions
 from connectors.mqtt.topics import TopicFilter
 
 LONGEST_TOPIC = 1000
@@ -97,7 +98,7 @@ class Decoding:
         """Give the field ``value`` its name, which the topic may tell."""
         name = self._options.field
         if name != _VALUE:
-            name = name.format_map(labels)
+            name = re.sub(PLACE, lambda place: labels[place[1]], name)
             for record in records:
                 if isinstance(record, dict) and _VALUE in record:
                     record[name] = record.pop(_VALUE)

@@ -13,7 +13,8 @@ from connectors.mqtt.topics import TopicFilter, find_overlap
 from connectors.options import Duration, Precision, Size
 
 _SPARKPLUG = "spBv1.0"
-_PLACE = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
+PLACE = r"\{([A-Za-z_][A-Za-z0-9_]*)\}"
+"""A label in the name of a field."""
 
 
 class MqttSourceOptions(Connection):
@@ -97,10 +98,10 @@ class MqttSourceOptions(Connection):
 
     @model_validator(mode="after")
     def _can_name_the_field(self) -> MqttSourceOptions:
-        if set(re.sub(_PLACE, "", self.field)) & set("{}"):
+        if set(re.sub(PLACE, "", self.field)) & set("{}"):
             raise ValueError("field: only labels may stand in braces, as {sensor}")
         for text in self.topics:
-            lacking = [name for name in re.findall(_PLACE, self.field) if name not in TopicFilter(text).names]
+            lacking = [name for name in re.findall(PLACE, self.field) if name not in TopicFilter(text).names]
             if lacking:
                 raise ValueError(
                     f"field: {text!r} has no label {lacking[0]}; write +{lacking[0]} for a level of it"

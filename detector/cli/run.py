@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 EXAMPLES = """\
@@ -26,6 +25,8 @@ def run(
     It goes on exactly where it stopped. A second SIGTERM ends it at once. SIGHUP reloads the configuration.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # one that comes early waits, and is answered
+    import structlog  # noqa: PLC0415 - kyori --help shall not wait for it
+
     from detector.logs import configure  # noqa: PLC0415
     from detector.registry import load_config, warnings  # noqa: PLC0415
     from detector.statedir import StateDir  # noqa: PLC0415
