@@ -44,7 +44,7 @@ class Daemon:
         self.process = subprocess.Popen(command, env=os.environ | environ, cwd=config.parent, **pipes)
 
     def wait_for(self, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
-        """Read the log until this event, if it was not read before; fail with the log when it does not come."""
+        """Read the log until this event, if it was not read yet; fail with the log when it does not come."""
         assert self.process.stderr is not None
         late = threading.Timer(timeout_s, self.process.kill)  # which ends the log, and so the reading
         late.start()
