@@ -52,8 +52,11 @@ $(OLDEST_READY): requirements.lock pyproject.toml
 run: $(READY) ## watch kyori find faults in a real server's sensors, over MQTT
 	@$(BIN)/kyori demo
 
+# Many tests wait for processes that they start, so there are more workers than cores of a small machine. What
+# is compiled is written down, whatever the environment says: hundreds of processes start anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) ## run the tests (with a real mosquitto, where it is installed)
-	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist worksteal
+	$(BIN)/python -m pytest -n $(or $(JOBS),3) --dist worksteal
 
 test-oldest: $(OLDEST_READY) ## run the learners' tests with the oldest scikit-learn
 	$(OLDEST)/bin/python -m pytest tests/test_learners_conformance.py

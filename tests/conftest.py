@@ -14,6 +14,9 @@ from tests.brokers import broker
 
 __all__ = ["broker"]
 
+# Before numpy comes, here and in what the tests start: threads that wait for each other on busy cores spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("kyori", deadline=None)  # a loaded machine is no fault of ours
 settings.load_profile("kyori")
 

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,17 +44,21 @@ class Daemon:
         self.process = subprocess.Popen(command, env=os.environ | environ, cwd=config.parent, **pipes)
 
     def wait_for(self, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
-        """Read the log until this event; fail with the log when it does not come."""
+        """Read the log until this event, if it was not read yet; fail with the log when it does not come."""
         assert self.process.stderr is not None
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            text = self.process.stderr.readline()
-            if not text:
-                break
-            line = json.loads(text) if text.startswith("{") else {"event": "", "text": text}
-            self.lines.append(line)
-            if line["event"] == event:
-                return line
+        late = threading.Timer(timeout_s, self.process.kill)  # which ends the log, and so the reading
+        late.start()
+        try:
+            for line in self.lines:
+                if line["event"] == event:
+                    return line
+            for text in self.process.stderr:
+                line = json.loads(text) if text.startswith("{") else {"event": "", "text": text}
+                self.lines.append(line)
+                if line["event"] == event:
+                    return line
+        finally:
+            late.cancel()
         raise AssertionError(f"{event} did not come; the log: {self.lines}")
 
     def kill(self) -> None:

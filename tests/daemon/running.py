@@ -92,7 +92,7 @@ class Process:
     def events(self, name: str) -> list[dict[str, Any]]:
         return [line for line in self.log if line["event"] == name]
 
-    def wait_for(self, event: str, timeout_s: float = 30.0) -> dict[str, Any]:
+    def wait_for(self, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
         wait_until(lambda: self.events(event) or self.process.poll() is not None, timeout_s)
         assert self.events(event), self.said
         return self.events(event)[0]

@@ -32,7 +32,7 @@ from tests.daemon.process import (
     write_csv,
 )
 
-KILLS = int(os.environ.get("KYORI_KILLS", "4"))
+KILLS = int(os.environ.get("KYORI_KILLS", "3"))
 FULL = bool(os.environ.get("KYORI_FULL"))
 MESSAGES = 24_000 if KILLS > 20 else 20_000
 
@@ -106,7 +106,7 @@ def test_killed_at_each_point(tmp_path: Path, point: str) -> None:
         {"in": {"type": "file", "paths": ["in.csv"]}},
         {"out": {"type": "file", "path": "out.jsonl"}},
     )
-    for count in range(1, 21) if FULL else (1, 3):
+    for count in range(1, 21) if FULL else (2,):
         often = {"module": "tests.daemon.small_batches", "KYORI_FAILPOINT": f"{point}:{count}"}
         daemon = Daemon(config, "--once", **often)
         daemon.finish()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 _TELLING = (
     *(
@@ -61,13 +62,18 @@ def mutant(seeds: Sequence[bytes], chance: random.Random) -> bytes:
 
 
 def run(one: Callable[[bytes], None], seeds: Sequence[bytes], seconds: float, seed: int = 0) -> int:
-    """Try the seeds, then mutants until the time is over; return how many. What fails names its bytes."""
-    chance = random.Random(seed)
-    tried = list(seeds)
-    end = time.monotonic() + seconds
+    """Try the seeds, then mutants for so long; return how many. What fails names its bytes.
+
+    The time begins after the seeds, which may have to compile what they run through.
+    """
+
+    def mutants() -> Iterator[bytes]:
+        chance, end = random.Random(seed), time.monotonic() + seconds
+        while time.monotonic() < end:
+            yield mutant(seeds, chance)
+
     runs = 0
-    while tried or time.monotonic() < end:
-        data = tried.pop() if tried else mutant(seeds, chance)
+    for data in chain(seeds, mutants()):
         try:
             one(data)
         except Exception as error:

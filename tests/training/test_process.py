@@ -64,7 +64,8 @@ def test_more_than_a_pipe_holds_goes_both_ways() -> None:
     np.testing.assert_array_equal(result.arrays["X"], 2 * large)
 
 
-def test_it_has_low_priority_and_one_thread() -> None:
+def test_it_has_low_priority_and_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     result = run("about")
     assert isinstance(result, Result)
     assert result.meta["nice"] == min(os.nice(0) + 10, 19)

@@ -19,7 +19,7 @@ from tests.connectors.mqtt_help import connected, json_values
 
 __all__ = ["broker"]
 
-KILLS = int(os.environ.get("KYORI_KILLS", "8"))
+KILLS = int(os.environ.get("KYORI_KILLS", "4"))
 
 
 def written(file: Path) -> int:
