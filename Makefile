@@ -12,6 +12,7 @@ FUZZ := .venv-fuzz
 FUZZ_READY := $(FUZZ)/ready
 OLDEST := .venv-oldest
 OLDEST_READY := $(OLDEST)/ready
+EXTRAS := demo logs parquet kafka redis sparkplug apprise zstd
 
 .DEFAULT_GOAL := help
 .PHONY: run test test-oldest check format bench bench-speed bench-accuracy profile crash controls fuzz soak docs clean help lock wheel
@@ -108,7 +109,7 @@ lock: ## pin what is installed, from pyproject.toml, without index addresses
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-find-links --no-header --extra all --extra dev --output-file requirements.lock pyproject.toml
+	  --no-emit-find-links --no-header $(addprefix --extra ,$(EXTRAS) dev) --output-file requirements.lock pyproject.toml
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --no-header --extra bench --output-file requirements-bench.lock pyproject.toml
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
