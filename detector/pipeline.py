@@ -3,15 +3,16 @@
 ::
 
                                       labels ─ Book.weigh ─┐
-    columns ─ Vector.read ─▶ X ─ Pool.slots ─▶ rows ─ Model.run ─▶ scores ─ follow ─▶ events ─▶ alerts
+    columns ─ Intake.take ─▶ X ─ Vector.carry ──▶ X ─ Model.run ─▶ scores ─ follow ─▶ events ─▶ alerts
                                                 │                 ├─ Moves: groups and models that moved ─┤
                                                 │                 ├─ ScoreDrift: scores that drift ───────┤
                                                 ├─ Watch: values that do not move, keys that fall silent ─┘
                                                 ├─ Shadow: a second score, which decides nothing
                                                 └─ InSpace: operating modes; Classes: the nearest class
 
-`Telling` makes the alerts of the events, and notes in the book what they were about; `Budget` marks those
-beyond what may be told in a minute.
+`Intake` says which records are used, of which models (`Pool.slots`), and when they happened; `Vector.carry`
+adds what a model remembers of the records before. `Telling` makes the alerts of the events, and notes in the
+book what they were about; `Budget` marks those beyond what may be told in a minute.
 `Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, that of a
 plain distance, or `learned`, where a metric stands between record and distance (`Pipeline.use`).
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
@@ -38,10 +39,10 @@ from detector import row
 from detector.alerts import episodes, notices
 from detector.alerts.budget import Budget
 from detector.alerts.notices import Subject, subject
-from detector.contracts import Alert, Batch, Floats, Layout, Rejected
+from detector.contracts import Alert, Batch, Floats, Layout
 from detector.errors import KyoriError
-from detector.features import clock
 from detector.features.vector import Vector
+from detector.intake import Intake
 from detector.labels.book import Book, Entries, Labelled, Measure
 from detector.metric.learned import Metric
 from detector.model import Model
@@ -51,7 +52,6 @@ from detector.reference.pool import Pool
 from detector.result import Result, State
 from detector.scores import Scores
 from detector.settings import Pipeline as Settings
-from detector.settings import Time
 from detector.shadow import Shadow
 from detector.snapshot import Moments
 from detector.telling import Telling
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from detector.labels.modes import InSpace
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_NO_TIME = Time(field="time").model_copy(update={"max_skew": np.inf})
 
 
 class Pipeline:
@@ -88,7 +87,6 @@ class Pipeline:
         self.settings = settings
         self.learning = True
         self.vector = Vector(settings.record)
-        self._time = settings.record.time or _NO_TIME
         fixed = settings.detector.reference.values
         self.model = Model(
             settings.detector,
@@ -109,6 +107,7 @@ class Pipeline:
         fresh = self.model.fresh(at - self._extra)
         fresh[self._extra :] = np.nan
         self.pool = Pool(fresh, settings.most_keys)
+        self.intake = Intake(settings, self.vector, self.pool, self.watch)
         self.metric: Metric | None = None
         self.classes: Classes | None = None
         self.book = Book()
@@ -265,36 +264,15 @@ class Pipeline:
         explain : ndarray of shape (n,), optional
             Which of them to explain, anomaly or not. It changes no score.
         """
-        time = np.where(np.isnan(batch.time), batch.arrival, batch.time)
-        X, refused = self.vector.read(batch.columns, time)
-        faults = Counter(batch.faults) + Counter(refused)
-        judged = np.isnan(X[:, self.vector.context :])
-        missing = judged @ np.ones(judged.shape[1]) / judged.shape[1]  # a third of the time of a mean
-        usable = np.asarray((missing < 1.0) & (missing <= self.settings.record.missing.max_share))
-        slots = np.full(len(batch), -1, np.int64)
-        slots[usable] = self.pool.slots(batch.key[usable])
-        senders = self.watch.senders(self.pool, batch.key, slots)
-        rows, used = self.pool.rows, np.flatnonzero(slots >= 0)
-        now = clock.advance(rows, slots[used], batch.time[used], batch.arrival, self._time.max_skew)
-        late = clock.late(now, batch.time[used], self._time.allowed_lateness)
-        dropped = np.zeros(len(batch), np.bool_)
-        if self._time.on_late == "drop":
-            dropped[used[late]] = True
-            used, now, late = used[~late], now[~late], late[~late]
-        if late.any():
-            faults["late", self._time.field] += int(late.sum())
-        rejected = self._rejected(batch, missing, slots, dropped)
-        scored = (slots >= 0) & ~dropped
-        X, slots = X.take(used, axis=0), slots[used]
-
+        taken, rows = self.intake.take(batch), self.pool.rows
+        X, slots, now, used = taken.X, taken.slots, taken.now, taken.used
         raw = X.copy() if self.vector.extra else X
-        held = late & (self._time.on_late == "score_only") if self.learning else np.ones(len(used), np.bool_)
-        forecast, waits, more = self.vector.carry(X, rows, slots, self._extra, time[used], held)
-        faults += Counter(more)
-        held |= waits
+        held = taken.unlearned if self.learning else np.ones(len(used), np.bool_)
+        forecast, waits, more = self.vector.carry(X, rows, slots, self._extra, taken.time, held)
+        held = held | waits
         record = numbers(rows, slots, held, self.model.settled)
         told = [(0, notices.lost(self.name, self.model_id, gap)) for gap in batch.gaps]
-        told += self.watch.sequence(self.pool, batch, senders, scored, now, record)
+        told += self.watch.sequence(self.pool, batch, taken.senders, taken.scored, now, record)
         told += self.watch.records(self.pool, slots, batch.time[used], batch.arrival, record)
         told += self.watch.values(self.pool, slots, raw, now, record)
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
@@ -334,8 +312,8 @@ class Pipeline:
             slots,
             now,
             alerts,
-            rejected,
-            faults,
+            taken.rejected,
+            taken.faults + Counter(more),
             explained,
             X,
             self.metric_id,
@@ -401,28 +379,6 @@ class Pipeline:
         level, anomaly = scores.level.copy(), scores.anomaly.copy()
         level[ignored], anomaly[ignored] = np.nextafter(self.settings.alert.close_ratio, 0.0), False
         return replace(scores, level=level, anomaly=anomaly)
-
-    def _rejected(
-        self, batch: Batch, missing: Floats, slots: NDArray[np.int64], late: NDArray[np.bool_]
-    ) -> list[Rejected]:
-        wanted = ", ".join(feature.source for feature in self.vector.features[:5])
-        most = self.settings.record.missing.max_share
-        out = []
-        for i in np.flatnonzero((slots < 0) | late).tolist():
-            where = f"key {batch.key[i]!r}" if batch.key[i] else "record"
-            if late[i]:
-                detail = f"{self._time.field} lies further back than time.allowed_lateness"
-                out.append(Rejected(i, "late", detail, where))
-            elif missing[i] == 1.0:
-                out.append(Rejected(i, "no_values", f"no usable number in any of: {wanted}", where))
-            elif missing[i] > most:
-                detail = f"{missing[i]:.0%} of the features are missing, more than missing.max_share"
-                out.append(Rejected(i, "too_many_missing", detail, where))
-            else:
-                most, limit = self.settings.most_keys, self.settings.limit
-                detail = f"there are {most} keys already; raise limits.{limit} to follow more"
-                out.append(Rejected(i, "too_many_keys", detail, where))
-        return out
 
     def state(self) -> State:
         """Return what has changed since the last call."""
