@@ -228,7 +228,7 @@ class Followed:
             mark.refused = True
             return True
         self._advance(lines[:used])
-        return used > 0
+        return used > 0 or self._digest is None  # only an event of a log goes on in a line to come
 
     def _decode(self, lines: list[bytes], builder: RowBuilder, room: int, final: bool) -> int:
         mark = self.mark

@@ -217,7 +217,7 @@ def test_interrupted_it_leaves_no_process_and_no_file(history: Path) -> None:
             time.sleep(0.05)
         assert found
         running.send_signal(signal.SIGINT)
-        assert running.wait(10.0) == 130
+        assert running.wait(30.0) == 130
     assert until(lambda: not any(map(runs, found)), 3.0)
     assert [path.name for path in Path().iterdir()] == ["history.csv"]
 
