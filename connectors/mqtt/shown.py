@@ -102,15 +102,15 @@ class Shown:
     # --- paho's thread
 
     def _connected(self, link: Link) -> None:
+        house = self._options.home_assistant
+        if house is not None and house.discovery and self._device is not None:
+            # Our own, retained, says what an earlier run has announced: ask for it before it is replaced.
+            topics = [topic for topic in (self._device.topic, house.birth_topic) if topic]
+            link.subscribe(dict.fromkeys(topics, 0), retained=True)
         self._board.renew()
         self._board.put(_LEARNING, None)
-        house = self._options.home_assistant
-        if house is not None and self._device is not None:
+        if self._device is not None:
             self._board.put(_DEVICE, None)
-            if house.discovery:
-                # Our own, retained, comes first: it says what an earlier run has announced.
-                topics = [topic for topic in (self._device.topic, house.birth_topic) if topic]
-                link.subscribe(dict.fromkeys(topics, 0), retained=True)
 
     def _heard(self, message: MQTTMessage) -> None:
         house, device = self._options.home_assistant, self._device
