@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-_LEAST_S = 0.1
+_LEAST_S = 1.0
 _LOOK_S = 60.0
 """A partition that is new to a topic is found within this time."""
 _RETRY_S = 1.0
@@ -87,6 +87,7 @@ class KafkaSource:
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": _QUEUED_KIB,
+            "fetch.wait.max.ms": 100,  # what else is asked waits behind it, on the same connection
         }
         try:
             self._consumer = make(Consumer, self.options, self._trouble, settings)

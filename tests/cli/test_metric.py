@@ -209,6 +209,8 @@ def test_interrupted_it_leaves_no_process_and_no_file(history: Path) -> None:
         [sys.executable, "-m", "detector.cli", "metric", "learn", "history.csv", "--labels", "fault",
          "--algorithm", "lmnn"],
         env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        # In the background of a shell SIGINT is ignored, and so it would be here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
     with running:

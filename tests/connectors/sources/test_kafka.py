@@ -166,7 +166,7 @@ def test_a_topic_that_is_made_later_is_found_and_keeps_no_other_from_being_read(
     cluster.publish(topic, payloads(1))
     with capture_logs() as log:
         assert numbers(read(source, 1)) == [1]
-    assert [one["topic"] for one in log if one["event"] == "kafka_trouble"] == [later]
+    assert {one["topic"] for one in log if one["event"] == "kafka_trouble" and "topic" in one} == {later}
     assert not source.connected
     assert source.probe(5.0) == f"there is no topic {later}"
     cluster.create(later)
