@@ -74,7 +74,7 @@ def check_not_our_own(
 def check_one_sender(filters: Sequence[TopicFilter], keys: Mapping[str, str]) -> None:
     """Refuse filters that would mix what several topics tell in one model; `keys`: of each topic its last."""
     first: dict[str, tuple[TopicFilter, str]] = {}
-    for topic, key in keys.items():
+    for topic, key in sorted(keys.items()):  # whichever came first, it says the same
         one = next(one for one in filters if one.match(topic) is not None)
         other, before = first.setdefault(key, (one, topic))
         if other is not one:
