@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import ssl
-import stat
 
+from connectors.keyfile import closed
 from connectors.mqtt.options import Tls
 
 
@@ -14,9 +14,7 @@ def context(tls: Tls | None) -> ssl.SSLContext:
     made = ssl.create_default_context(cafile=None if tls is None else tls.ca)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls is not None and tls.cert is not None and tls.key is not None:
-        if tls.key.stat().st_mode & stat.S_IRWXO:
-            raise ValueError(f"others may use the key {tls.key}; chmod 600 {tls.key}")
-        made.load_cert_chain(tls.cert, tls.key, _no_password)
+        made.load_cert_chain(tls.cert, closed(tls.key), _no_password)
     return made
 
 

@@ -106,6 +106,7 @@ class Intake:
     def _rejected(
         self, batch: Batch, missing: Floats, slots: NDArray[np.int64], late: NDArray[np.bool_]
     ) -> list[Rejected]:
+        """Return what is not used, each with the first of the reasons for it."""
         wanted = ", ".join(feature.source for feature in self._vector.features[:5])
         most = self._settings.record.missing.max_share
         out = []
@@ -120,7 +121,7 @@ class Intake:
                 detail = f"{missing[i]:.0%} of the features are missing, more than missing.max_share"
                 out.append(Rejected(i, "too_many_missing", detail, where))
             else:
-                most, limit = self._settings.most_keys, self._settings.limit
-                detail = f"there are {most} keys already; raise limits.{limit} to follow more"
+                detail = f"there are {self._settings.most_keys} keys already; "
+                detail += f"raise limits.{self._settings.limit} to follow more"
                 out.append(Rejected(i, "too_many_keys", detail, where))
         return out

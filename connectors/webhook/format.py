@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from detector.contracts import Alert
 Entry = dict[str, Any]
 
 
-class Format:
+class Format(ABC):
     """What every format has; here, the receiver forgets what it was told, and so do we."""
 
     content_type = "application/json"
@@ -26,6 +27,7 @@ class Format:
     def __init__(self, options: WebhookOptions) -> None:
         self.options = options
 
+    @abstractmethod
     def content(self, alert: Alert, told: Entry | None, now: float) -> str:
         """Return what to send for a notice.
 
@@ -38,7 +40,6 @@ class Format:
         now : float
             The time of sending, unix seconds.
         """
-        raise NotImplementedError
 
     def entry(self, alert: Alert, told: Entry | None, now: float) -> Entry | None:
         """Return what to remember of an episode that is open now; None if it is not."""
