@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -32,7 +33,9 @@ from detector.metric import archive
 from detector.outbox import Outbox
 from detector.pipeline import Pipeline
 from detector.progress import Progress
+from detector.questions import Questions
 from detector.refused import Refused
+from detector.result import Result
 from detector.shelf import Shelf
 from detector.standing import Standing
 from detector.store import Saved, Store
@@ -40,6 +43,8 @@ from detector.tally import Tally
 from detector.writer import Commit, Writer
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 FEEDBACK = "(labels)"
 """Stands among the names of sources for the file of labels; no source may be called so."""
@@ -54,6 +59,16 @@ _KNOWN = 1_000
 """Keys that outputs are told of at the start."""
 _MODELS_A_SECOND = 1_000
 """That even a slow disk takes."""
+
+
+class Observer(Protocol):
+    """Sees what passes, from the pipeline's own thread, and must be quick."""
+
+    def note(self, result: Result) -> None:
+        """Take note of what the pipeline says of a batch; its arrays hold until the next one."""
+
+    def hear(self, alerts: Sequence[Alert]) -> None:
+        """Take note of alerts, which are stored with the next commit."""
 
 
 @dataclass(slots=True)
@@ -92,9 +107,13 @@ class Worker(threading.Thread):
         Brings the labels that people give.
     standing : Standing, optional
         Tells the outputs that show it how it stands with each key.
+    observer : Observer, optional
+        Sees what passes.
 
     Attributes
     ----------
+    questions : Questions
+        For what another thread wants of the pipeline.
     turns : int
         Grows as long as it is alive, also while it waits for something: see `detector.watchdog`.
     allowance : float
@@ -113,6 +132,7 @@ class Worker(threading.Thread):
         keeper: Keeper | None = None,
         feedback: Feedback | None = None,
         standing: Standing | None = None,
+        observer: Observer | None = None,
     ) -> None:
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
@@ -129,8 +149,8 @@ class Worker(threading.Thread):
         self._clock, self._history = clock, history
         self._keeper, self._feedback = keeper, feedback
         self._standing = standing or Standing(pipeline, [])
-        self._switch = threading.Condition()
-        self._to_learn: bool | None = None
+        self._observer = observer
+        self.questions = Questions(pipeline.name)
         self._learns = True
         self._looked = self._listening = -math.inf
         self._halt = threading.Event()
@@ -165,12 +185,25 @@ class Worker(threading.Thread):
         Raises
         ------
         StateError
-            It is not stored so soon; it will be, unless the daemon ends before.
+            It is not stored so soon.
         """
-        with self._switch:
-            self._to_learn = learning
-            if not self._switch.wait_for(lambda: self._to_learn is None, within_s):
-                raise StateError(f"pipeline {self.pipeline.name} has not stored yet that learning={learning}")
+        self.questions.ask(lambda: self._learn(learning), within_s)
+
+    def change(self, what: Callable[[], T], within_s: float) -> T:
+        """Call this between two batches, and store what it has changed; called by any other thread.
+
+        Raises
+        ------
+        StateError
+            It is not done and stored so soon.
+        """
+
+        def changing() -> T:
+            done = what()
+            self._commit(always=True)
+            return done
+
+        return self.questions.ask(changing, within_s)
 
     def _told_to_stop(self) -> bool:
         """Return whether it was; asked in each turn of whatever may take long."""
@@ -229,6 +262,7 @@ class Worker(threading.Thread):
             self.failure = error
         finally:
             self.ready.set()
+            self.questions.end()
             if self._keeper is not None:
                 self._keeper.stop()
             for source in self._sources.values():
@@ -293,26 +327,21 @@ class Worker(threading.Thread):
 
     def _listen(self) -> None:
         """Take what people have told, and another metric if one counts now; store what that changed."""
-        self._take_up_learning()
+        self.questions.answer()
         if self._feedback is not None and self._feedback.take(self.pipeline):
             self._waiting.positions[FEEDBACK] = self._feedback.position
             self._commit()
         if self._keeper is not None and self._keeper.step():
             self._commit(always=True)
 
-    def _take_up_learning(self) -> None:
-        """Pause learning or go on with it, between two batches, if somebody has asked for it."""
-        if (learning := self._to_learn) is None:
+    def _learn(self, learning: bool) -> None:
+        """Pause learning or go on with it."""
+        if learning == self.pipeline.learning:
             return
-        if learning != self.pipeline.learning:
-            self._learns = self.pipeline.learning = learning
-            self._commit(always=True)
-            self._standing.tell()
-            log.info("learning_resumed" if learning else "learning_paused", pipeline=self.pipeline.name)
-        with self._switch:
-            if self._to_learn is learning:  # else somebody has changed their mind meanwhile
-                self._to_learn = None
-            self._switch.notify_all()
+        self._learns = self.pipeline.learning = learning
+        self._commit(always=True)
+        self._standing.tell()
+        log.info("learning_resumed" if learning else "learning_paused", pipeline=self.pipeline.name)
 
     def _read_all(self) -> None:
         live = dict(self._sources)
@@ -346,6 +375,8 @@ class Worker(threading.Thread):
     def _take(self, name: str, source: Source, batch: Batch) -> None:
         result = self.pipeline.process(batch)
         self._standing.note(result)
+        if self._observer is not None:
+            self._observer.note(result)
         if self._keeper is not None:
             self._keeper.note(batch, result)
         waiting = self._waiting
@@ -374,6 +405,8 @@ class Worker(threading.Thread):
         progress = self.progress
         self._waiting.alerts += alerts
         self._standing.hear(alerts)
+        if self._observer is not None:
+            self._observer.hear(alerts)
         progress.alerts += sum(alert.status == "open" for alert in alerts)
         progress.open_alerts = len(self.pipeline.open_alerts)
         progress.last_alert = alerts[-1] if alerts else progress.last_alert
