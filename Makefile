@@ -12,7 +12,7 @@ FUZZ := .venv-fuzz
 FUZZ_READY := $(FUZZ)/ready
 OLDEST := .venv-oldest
 OLDEST_READY := $(OLDEST)/ready
-EXTRAS := demo logs parquet kafka redis sparkplug apprise zstd
+EXTRAS := demo logs parquet kafka redis sparkplug apprise zstd spark
 
 .DEFAULT_GOAL := help
 .PHONY: run test test-oldest check format bench bench-speed bench-accuracy profile crash controls fuzz soak docs clean help lock wheel
