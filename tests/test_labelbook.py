@@ -286,16 +286,20 @@ def test_a_position_of_something_else_begins_anew(tmp_path: Path, position: byte
 
 
 WRITER = """
+import os
 import sys
 from pathlib import Path
 from detector.labelbook import append
 from detector.given import Given
 path, first = Path(sys.argv[1]), int(sys.argv[2])
 if sys.argv[4] == "carelessly":
+    print("ready", flush=True)
+    sys.stdin.readline()
     def append(path, given):
         with path.open("ab", buffering=0) as file:
             line = given.to_json().encode() + b"\\n"
             file.write(line[:20])
+            os.sched_yield()
             file.write(line[20:])
 for number in range(first, first + int(sys.argv[3])):
     append(path, Given(f"{number:016x}", "false", "x" * (number % 60), "pumps", 1.75e9, "cli"))
@@ -305,7 +309,7 @@ for number in range(first, first + int(sys.argv[3])):
 
 def writer(path: Path, first: int, count: int, how: str = "properly") -> subprocess.Popen[str]:
     command = [sys.executable, "-c", WRITER, str(path), str(first), str(count), how]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def test_several_processes_at_once_lose_and_tear_nothing(tmp_path: Path) -> None:
@@ -328,7 +332,14 @@ def test_several_processes_at_once_lose_and_tear_nothing(tmp_path: Path) -> None
 def test_without_lock_and_whole_writes_lines_are_torn(tmp_path: Path) -> None:
     """Negative control of the test above."""
     path = tmp_path / "labels.jsonl"
-    for one in [writer(path, 10_000 * i, 2000, "carelessly") for i in range(4)]:
+    writers = [writer(path, 10_000 * i, 2000, "carelessly") for i in range(4)]
+    for one in writers:
+        assert one.stdout is not None and one.stdout.readline() == "ready\n"
+    for one in writers:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    for one in writers:
         one.communicate()
     assert everything(path)[1] != []
 

@@ -40,6 +40,7 @@ class MqttSink:
         self._answered = threading.Condition()
         self._outcomes: dict[int, str] = {}
         self._under_way: dict[Outgoing, int] = {}
+        self._taken: set[Outgoing] = set()
         self._shown = Shown(options)
         self.state_every = options.state_every if self._shown.anything else None
 
@@ -57,7 +58,10 @@ class MqttSink:
             raise SinkUnavailable(f"sink {self.name}: {error}") from error
 
     def write(self, alerts: Sequence[Alert]) -> bytes:
-        """Publish all, and return when the broker has them."""
+        """Publish all, and return when the broker has them.
+
+        When it has only some of them in time, the next try does not send those again.
+        """
         link = self._link
         if link is None:
             raise SinkUnavailable(f"sink {self.name}: it is not open")
@@ -69,9 +73,11 @@ class MqttSink:
         if not link.wait(self.options.timeout):
             raise self._unavailable(link.problem)
         for start in range(0, len(alerts), _WINDOW):
-            messages = [self._message(alert) for alert in alerts[start : start + _WINDOW]]
+            some = map(self._message, alerts[start : start + _WINDOW])
+            messages = [message for message in some if message not in self._taken]
             mids = [self._hand_over(link, message) for message in messages]
             self._await(link, messages, mids, deadline)
+        self._taken.clear()
         return b""
 
     def close(self) -> None:
@@ -82,6 +88,7 @@ class MqttSink:
             self._link = None
         self._outcomes.clear()
         self._under_way.clear()
+        self._taken.clear()
 
     def tell(self, states: States) -> None:
         """Show how it stands now, when that is possible; this does not wait."""
@@ -124,6 +131,8 @@ class MqttSink:
         for message, mid in zip(messages, mids, strict=True):
             if outcomes[mid] is not None:
                 self._under_way.pop(message, None)
+            if outcomes[mid] == "":
+                self._taken.add(message)
         refused = next((outcome for outcome in outcomes.values() if outcome), None)
         if refused is not None:
             raise self._unavailable(f"the broker refused an alert: {refused}")

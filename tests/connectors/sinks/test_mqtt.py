@@ -113,6 +113,36 @@ def test_stalled_broker_gets_each_alert_once(broker: Broker) -> None:
 
 
 @needs_mosquitto
+def test_what_the_broker_has_of_a_portion_is_not_sent_again(broker: Broker) -> None:
+    """Some acknowledgements come in time, the others late: the next try sends none of them twice."""
+    sink, listener = opened(broker, timeout="300ms"), Subscriber(broker.port, "kyori/#")
+    some, late = alerts(*range(1, 9)), list[tuple[int, str]]()
+    assert sink._link is not None and sink._link.wait(5)
+    told, in_time = sink._on_published, iter(range(3))
+
+    def published(mid: int, error: str) -> None:
+        if next(in_time, None) is None:
+            late.append((mid, error))
+        else:
+            told(mid, error)
+
+    sink._link.on_published = published
+    with pytest.raises(SinkUnavailable, match="did not acknowledge in time"):
+        sink.write(some)
+    wait_until(lambda: len(late) == 5)
+    sink._link.on_published = told
+    for mid, error in late:
+        told(mid, error)
+    sink.write(some)
+    sink.write(alerts(9))
+    wait_until(lambda: len(listener.payloads) >= 9)
+    sink.close()
+    listener.close()
+    assert ids(listener.payloads) == ids([one.to_json() for one in [*some, *alerts(9)]])
+    assert not sink._taken
+
+
+@needs_mosquitto
 def test_refused_by_the_rules_of_the_broker(tmp_path: Path) -> None:
     rules = tmp_path / "rules"
     rules.write_text("topic write allowed/#\n")
