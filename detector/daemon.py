@@ -10,10 +10,10 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -30,7 +30,12 @@ from detector.statedir import StateDir
 from detector.steering import Learning, Reloading
 from detector.supervisor import notify
 from detector.watchdog import Watchdog
+from detector.web.site import Site
+from detector.web.vitals import Vitals
 from detector.worker import Worker
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 log = structlog.get_logger()
 
@@ -49,6 +54,13 @@ class Daemon:
         Returns unix seconds; stands for the time of arrival.
     state_dir : StateDir, optional
         The configuration's, if it is open already; it is closed in the end.
+
+    Attributes
+    ----------
+    workers : dict of str to Worker
+        Who runs each pipeline now.
+    site : Site
+        What is served by HTTP.
     """
 
     def __init__(
@@ -71,6 +83,13 @@ class Daemon:
             self._state_dir.close()
             raise
         self._watchdog = Watchdog(lambda: list(self.workers.values()), config.watchdog)
+        now = clock()
+        self._vitals = Vitals(config.name, lambda: self.workers, self._watchdog.hanging, now, reloaded=now)
+        self.site = Site(self._state_dir.path, self._vitals, self._more_routes)
+
+    def _more_routes(self, _config: Config) -> Sequence[BaseRoute]:
+        """Return what is served besides health and metrics."""
+        return ()
 
     def _prepared(self, config: Config, name: str) -> Prepared:
         return Prepared(config, name, self._state_dir.path, self._clock, lambda: len(self.workers) == 1)
@@ -103,12 +122,20 @@ class Daemon:
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
         self._watchdog.start()
+        self._serve(self.config)
         self._start(self.workers.values())
         if self._stopping:
             return
         gc.freeze()  # else all threads wait 50 ms now and then: Python looks for cycles in the libraries
         log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
         notify("READY=1")
+
+    def _serve(self, config: Config) -> None:
+        """Serve what the configuration says, and count what only metrics tell."""
+        if config.server is not None and config.server.metrics:
+            for worker in self.workers.values():
+                worker.progress.count_levels()
+        self.site.follow(config)
 
     def _start(self, workers: Iterable[Worker]) -> None:
         """Start these, wait until they are ready, and then take commands."""
@@ -228,11 +255,15 @@ class Daemon:
             gc.freeze()
         self.config = new
         self._watchdog.limit = new.watchdog
+        self._serve(new)
+        self._vitals.reloads["success"] += 1
+        self._vitals.reloaded = self._clock()
         log.info("reloaded", started=list(change.prepared), stopped=change.stopped, kept=change.kept)
         if old.log != new.log:
             configure(new.log.level, new.log.format)
 
     def _refuse(self, error: Exception) -> None:
+        self._vitals.reloads["failure"] += 1
         problems = str(error).splitlines() if isinstance(error, KyoriError) else [repr(error)]
         log.error("reload_refused", problems=problems, remedy="mend them; the old configuration goes on")
 
@@ -256,6 +287,7 @@ class Daemon:
 
     def _end(self) -> None:
         notify("STOPPING=1")
+        self.site.end()
         self._reloads.begin()
         self._reloads.tell(ok=False, error="kyori ends; its next start reads the configuration")
         if self._commands is not None:
@@ -269,6 +301,7 @@ class Daemon:
             else:
                 worker.join(max(deadline - time.monotonic(), 0.1))
             _tell_end(name, worker)
+        self.site.stop()
         self._watchdog.stop()
         self._state_dir.close()
 

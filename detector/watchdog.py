@@ -25,6 +25,7 @@ STALLED = 70
 _LOOKS = 10
 """In the time that a pipeline may take for a turn."""
 _IDLE_S = 1.0
+_HANGS_S = 20.0
 _SAY_S = 2.0
 
 
@@ -45,7 +46,14 @@ class Watchdog(threading.Thread):
         self._workers = workers
         self._manager = watched_every()
         self._seen: dict[Worker, tuple[int, float]] = {}
+        self._idle: dict[Worker, float] = {}
         self._halt = threading.Event()
+
+    def hanging(self) -> list[str]:
+        """Return the pipelines that have made no turn for long, if not yet for too long."""
+        least = min(self.limit or _HANGS_S, _HANGS_S) / 2
+        idle = dict(self._idle)
+        return [worker.pipeline.name for worker, seconds in idle.items() if seconds >= least]
 
     def stop(self) -> None:
         """Look no more."""
@@ -54,7 +62,7 @@ class Watchdog(threading.Thread):
     def run(self) -> None:
         """Look until told to stop."""
         while not self._halt.wait(every := self._every()):
-            idle = self._look(every)
+            self._idle = idle = self._look(every)
             if not any(idle.values()):
                 notify("WATCHDOG=1")
             stalled = [worker for worker, seconds in idle.items() if self.limit and seconds >= self.limit]

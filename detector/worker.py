@@ -114,6 +114,8 @@ class Worker(threading.Thread):
     ----------
     questions : Questions
         For what another thread wants of the pipeline.
+    refused : Refused
+        What could not be used.
     turns : int
         Grows as long as it is alive, also while it waits for something: see `detector.watchdog`.
     allowance : float
@@ -145,7 +147,7 @@ class Worker(threading.Thread):
         self._sources = dict(sources)
         self._store = store
         self._couriers = Couriers(couriers)
-        self._refused = refused
+        self.refused = refused
         self._clock, self._history = clock, history
         self._keeper, self._feedback = keeper, feedback
         self._standing = standing or Standing(pipeline, [])
@@ -162,8 +164,22 @@ class Worker(threading.Thread):
 
     @property
     def connected(self) -> bool:
-        """Whether every source is; one that has nothing to connect to always is."""
-        return all(getattr(source, "connected", True) for source in self._sources.values())
+        """Whether every source is."""
+        return all(self.connections().values())
+
+    def connections(self) -> dict[str, bool]:
+        """Return of each source whether it is connected; one that has nothing to connect to always is."""
+        return {name: bool(getattr(source, "connected", True)) for name, source in self._sources.items()}
+
+    def outputs(self) -> dict[str, Tally]:
+        """Return what became of the alerts, by output; asked of the state file, by any thread.
+
+        Raises
+        ------
+        StateError
+            It cannot be read now.
+        """
+        return self._store.tallies()
 
     @property
     def finite(self) -> bool:
@@ -373,7 +389,9 @@ class Worker(threading.Thread):
             self._look_for_silence()
 
     def _take(self, name: str, source: Source, batch: Batch) -> None:
+        begun = time.perf_counter()
         result = self.pipeline.process(batch)
+        seconds = time.perf_counter() - begun
         self._standing.note(result)
         if self._observer is not None:
             self._observer.note(result)
@@ -386,7 +404,7 @@ class Worker(threading.Thread):
         waiting.arrival = float(np.fmax(waiting.arrival, batch.arrival))  # a finite source's is NaN
         waiting.tokens.append((source, batch.token))
         rejected = [*batch.rejected, *result.rejected]
-        self._refused.note(rejected, result.faults)
+        self.refused.note(rejected, result.faults)
         self.counts.add(
             received=len(batch) + len(batch.rejected) + batch.skipped,
             scored=len(result.used),
@@ -394,7 +412,8 @@ class Worker(threading.Thread):
             redelivered=batch.skipped,
             missing=sum(alert.records for alert in result.alerts if alert.kind == "gap"),
         )
-        self.progress.note(result, refused=len(rejected), skipped=batch.skipped)
+        self.progress.hear(name, batch)
+        self.progress.note(result, refused=len(rejected), skipped=batch.skipped, seconds=seconds)
         self.progress.evicted, self.progress.fetched = self.pipeline.pool.evicted, self.pipeline.pool.fetched
         self._tell(result.alerts)
         if len(batch) == _MOST_ROWS:  # there is more: who seems silent may only not have been read yet
@@ -408,6 +427,8 @@ class Worker(threading.Thread):
         if self._observer is not None:
             self._observer.hear(alerts)
         progress.alerts += sum(alert.status == "open" for alert in alerts)
+        progress.notices.update((alert.kind, alert.status) for alert in alerts)
+        progress.missing += sum(alert.records for alert in alerts if alert.kind == "gap")
         progress.open_alerts = len(self.pipeline.open_alerts)
         progress.last_alert = alerts[-1] if alerts else progress.last_alert
 
@@ -455,7 +476,7 @@ class Worker(threading.Thread):
         waiting = self._waiting
         if not waiting.positions and not waiting.alerts and not always:
             return
-        self._refused.keep()
+        self.refused.keep()
         self._waiting = _Uncommitted()
         commit = self._cut(waiting)
         self.allowance = len(commit.rows) / _MODELS_A_SECOND
@@ -499,6 +520,7 @@ class Worker(threading.Thread):
             self._outbox.add(len(commit.alerts))
             self._couriers.wake()
         self._standing.step()
+        self.progress.stored = time.time()
         for source, token in commit.tokens:
             source.ack(token)
         failpoint("after_ack")

@@ -172,6 +172,8 @@ SECTIONS = (
     ),
     ("pipelines.NAME.limits", "Limits", "Bounds of a pipeline."),
     ("pipelines.NAME.limits.outbox", "Outbox", "Where alerts wait for their outputs, on disk."),
+    ("server", "Server", "The page, the API, metrics and health, by HTTP; see [The server](server.md)."),
+    ("server.tls", "ServerTls", "With it the server speaks https only."),
     ("log", "Log", "What the daemon says about itself, on stderr."),
 )
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from connectors.http_connections import IDLE_S, Watched
 from connectors.keyfile import closed
 from connectors.sources.http_bodies import WRITES, Body, Refused, reading_of
 from connectors.sources.posts import COME_AGAIN, Answer, Post, Posts
@@ -30,9 +30,7 @@ _log = structlog.get_logger()
 _PATIENCE_S = 4.0
 """A request that nobody has read by then is given back; Telegraf itself gives up after five seconds."""
 _BODY_S = 30.0
-_IDLE_S = 60.0
 _STOP_S = 2.0
-_CONNECTIONS = 256
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -70,7 +68,7 @@ class Server:
         self._token = token.encode() if token is not None else None
         config = uvicorn.Config(
             self._app,
-            http=_Watched,
+            http=Watched,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -79,7 +77,7 @@ class Server:
             log_level="critical",
             access_log=False,
             server_header=False,
-            timeout_keep_alive=int(_IDLE_S),
+            timeout_keep_alive=int(IDLE_S),
             timeout_graceful_shutdown=int(_STOP_S),
             ssl_certfile=options.tls.cert if options.tls else None,
             ssl_keyfile=str(closed(options.tls.key)) if options.tls else None,
@@ -204,39 +202,3 @@ class Server:
             return await post.answered
         finally:
             self._open.discard(post)
-
-
-class _Watched(H11Protocol):
-    """Closes a connection that brings no whole request in time, and those that are too many.
-
-    uvicorn itself watches only between two requests, and waits for ever for the first.
-    """
-
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if len(self.connections) > _CONNECTIONS:
-            transport.abort()
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _watch(self) -> None:
-        busy = self.cycle is not None and not self.cycle.response_complete
-        if busy and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        elif not busy and self._timer is None:
-            self._timer = self.loop.call_later(_IDLE_S, self.transport.abort)

@@ -21,6 +21,7 @@ from detector.config.checks import distances_exist, names_meet, turned_values
 from detector.config.explain import Report, secret_places
 from detector.config.models import Config, Connector, File
 from detector.config.secrets import fill
+from detector.config.server import Server
 from detector.config.words import Where, shown, suggestion
 from detector.config.yaml import MAX_BYTES, read
 from detector.errors import ConfigError, Problem
@@ -114,6 +115,7 @@ def load_text(
         sources=connectors["sources"],
         outputs=connectors["outputs"],
         commands=commanded,
+        server=file.server,
         log=file.log,
         watchdog=None if file.watchdog == "off" else file.watchdog,
         dead_letter=None if file.dead_letter is None else _absolute(base, file.dead_letter),
@@ -134,6 +136,8 @@ class _Found:
         self.problems += [self.report.problem(*finding) for finding in findings]
 
     def file(self) -> File | None:
+        served = self.report.data.get("server") if isinstance(self.report.data, dict) else None
+        self.report.secrets.places |= secret_places(Server, served, ("server",))
         try:
             file = File.model_validate(self.report.data, context={"base": self.base})
         except ValidationError as error:

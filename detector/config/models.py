@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
+from detector.config.server import Server
 from detector.config.words import Where
 from detector.errors import Problem
 from detector.settings import Pipeline, Settings
@@ -65,6 +66,10 @@ class File(Settings):
         default=None,
         description="where labels and other commands are taken from while the daemon runs; default: nowhere",
     )
+    server: Server | None = Field(
+        default=None,
+        description="page, API, metrics and health by HTTP; `server: {}`: all defaults. Default: none",
+    )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     watchdog: Literal["off"] | Annotated[Interval, Field(ge=1.0)] = Field(
         default=60.0,
@@ -97,6 +102,8 @@ class Config:
         In the order of the file.
     commands : Connector or None
         Where commands are taken from.
+    server : Server or None
+        What is served by HTTP.
     log : Log
         What the daemon says about itself.
     watchdog : float or None
@@ -117,6 +124,7 @@ class Config:
     sources: Mapping[str, Connector] = field(repr=False)
     outputs: Mapping[str, Connector] = field(repr=False)
     commands: Connector | None = field(repr=False)
+    server: Server | None = field(repr=False)
     log: Log
     watchdog: float | None
     dead_letter: Path | None

@@ -154,7 +154,7 @@ def check(folder: Path, daemon: Inside, told: str) -> None:
     assert saved_row(folder / "state" / "kyori").tobytes() == row.tobytes()
     assert lines(folder / "alerts" / "out.jsonl") == [alert.to_json() for alert in alerts]
     kept = [json.loads(line) for line in lines(folder / "refused" / "dead.jsonl")]
-    refused = daemon.daemon.workers["p"]._refused
+    refused = daemon.daemon.workers["p"].refused
     assert refused.records.total() == len(BAD) == len(kept) + refused.lost
     assert (refused.lost > 0) == (told == "dead_letter_failed")
 

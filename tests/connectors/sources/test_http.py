@@ -16,6 +16,7 @@ import pytest
 import urllib3
 from pydantic import ValidationError
 
+from connectors import http_connections
 from connectors.sources import http_server, load
 from detector.contracts import Layout
 from detector.errors import SourceError
@@ -316,7 +317,7 @@ def ended(connection: socket.socket) -> bool:
     ids=["nothing", "half a head", "half of a refused body"],
 )
 def test_a_connection_that_brings_no_request_is_closed(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    monkeypatch.setattr(http_server, "_IDLE_S", 0.1)
+    monkeypatch.setattr(http_connections, "IDLE_S", 0.1)
     with listening() as one, socket.create_connection(("127.0.0.1", one.port)) as slow:
         slow.sendall(said)
         assert ended(slow)
@@ -334,7 +335,7 @@ def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "_CONNECTIONS", 2)
+    monkeypatch.setattr(http_connections, "MOST", 2)
     with listening() as one:
         kept = [socket.create_connection(("127.0.0.1", one.port)) for _ in range(2)]
         wait_until(lambda: len(one.source._server._server.server_state.connections) == 2)
