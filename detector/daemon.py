@@ -37,6 +37,8 @@ from detector.worker import Worker
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from detector.web.office import Office
+
 log = structlog.get_logger()
 
 _LOOK_S = 0.05
@@ -85,11 +87,20 @@ class Daemon:
         self._watchdog = Watchdog(lambda: list(self.workers.values()), config.watchdog)
         now = clock()
         self._vitals = Vitals(config.name, lambda: self.workers, self._watchdog.hanging, now, reloaded=now)
+        self._office: Office | None = None
         self.site = Site(self._state_dir.path, self._vitals, self._more_routes)
 
     def _more_routes(self, _config: Config) -> Sequence[BaseRoute]:
         """Return what is served besides health and metrics."""
-        return ()
+        from detector.web.api import routes  # noqa: PLC0415 - it imports starlette
+        from detector.web.office import Office  # noqa: PLC0415
+
+        if self._office is None:
+            self._office = Office(
+                lambda: self.config, lambda: self.workers, self._reloads, self._state_dir.path, self._clock
+            )
+            self._office.start()
+        return routes(self._office)
 
     def _prepared(self, config: Config, name: str) -> Prepared:
         return Prepared(config, name, self._state_dir.path, self._clock, lambda: len(self.workers) == 1)
@@ -288,6 +299,8 @@ class Daemon:
 
     def _end(self) -> None:
         notify("STOPPING=1")
+        if self._office is not None:
+            self._office.stop()
         self.site.end()
         self._reloads.begin()
         self._reloads.tell(ok=False, error="kyori ends; its next start reads the configuration")
