@@ -37,6 +37,8 @@ from detector.worker import Worker
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from detector.web.office import Office
+
 log = structlog.get_logger()
 
 _LOOK_S = 0.05
@@ -85,11 +87,20 @@ class Daemon:
         self._watchdog = Watchdog(lambda: list(self.workers.values()), config.watchdog)
         now = clock()
         self._vitals = Vitals(config.name, lambda: self.workers, self._watchdog.hanging, now, reloaded=now)
+        self._office: Office | None = None
         self.site = Site(self._state_dir.path, self._vitals, self._more_routes)
 
     def _more_routes(self, _config: Config) -> Sequence[BaseRoute]:
         """Return what is served besides health and metrics."""
-        return ()
+        from detector.web.api import routes  # noqa: PLC0415 - it imports starlette
+        from detector.web.office import Office  # noqa: PLC0415
+
+        if self._office is None:
+            self._office = Office(
+                lambda: self.config, lambda: self.workers, self._reloads, self._state_dir.path, self._clock
+            )
+            self._office.start()
+        return routes(self._office)
 
     def _prepared(self, config: Config, name: str) -> Prepared:
         return Prepared(config, name, self._state_dir.path, self._clock, lambda: len(self.workers) == 1)
@@ -122,7 +133,6 @@ class Daemon:
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
         self._watchdog.start()
-        self._serve(self.config)
         self._start(self.workers.values())
         if self._stopping:
             return
@@ -130,18 +140,19 @@ class Daemon:
         log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
         notify("READY=1")
 
-    def _serve(self, config: Config) -> None:
-        """Serve what the configuration says, and count what only metrics tell."""
-        if config.server is not None and config.server.metrics:
-            for worker in self.workers.values():
+    def _count(self, workers: Iterable[Worker]) -> None:
+        """Have them count what nobody but metrics tells, where those are served."""
+        if self.config.server is not None and self.config.server.metrics:
+            for worker in workers:
                 worker.progress.count_levels()
-        self.site.follow(config)
 
     def _start(self, workers: Iterable[Worker]) -> None:
         """Start these, wait until they are ready, and then take commands."""
         workers = list(workers)
+        self._count(workers)
         for worker in workers:
             worker.start()
+        self.site.follow(self.config)  # what it imports takes a while, in which states are loaded
         for worker in workers:
             while not worker.ready.wait(_LOOK_S):
                 if self._stopping:
@@ -255,7 +266,8 @@ class Daemon:
             gc.freeze()
         self.config = new
         self._watchdog.limit = new.watchdog
-        self._serve(new)
+        self._count(self.workers.values())
+        self.site.follow(new)
         self._vitals.reloads["success"] += 1
         self._vitals.reloaded = self._clock()
         log.info("reloaded", started=list(change.prepared), stopped=change.stopped, kept=change.kept)
@@ -287,6 +299,8 @@ class Daemon:
 
     def _end(self) -> None:
         notify("STOPPING=1")
+        if self._office is not None:
+            self._office.stop()
         self.site.end()
         self._reloads.begin()
         self._reloads.tell(ok=False, error="kyori ends; its next start reads the configuration")
