@@ -302,6 +302,7 @@ class Worker(threading.Thread):
         self._store.register(self._couriers.sinks, most)
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
+            pipeline.quiet.hush.restore(saved.entries)
             saved = replace(saved, meta={})
             log.warning(
                 "models_of_other_features",
