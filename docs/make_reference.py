@@ -175,6 +175,7 @@ SECTIONS = (
     ("server", "Server", "The page, the API, metrics and health, by HTTP; see [The server](server.md)."),
     ("server.tls", "ServerTls", "With it the server speaks https only."),
     ("log", "Log", "What the daemon says about itself, on stderr."),
+    ("reload", "Reload", "See [A changed configuration](running.md#a-changed-configuration)."),
 )
 
 LOGS = (

@@ -7,6 +7,8 @@ models    the shape of the file
 load      all of it in order: the way in
 checks    what goes beyond one setting: names that must exist, what is used twice or never
 explain   pydantic's errors as plain sentences
+differ    what differs between two readings of a file
+watched   whether the file has changed
 schema    the JSON Schema of the file
 words     how settings and values are spoken of
 """

@@ -22,6 +22,7 @@ from detector.config.explain import Report, secret_places
 from detector.config.models import Config, Connector, File
 from detector.config.secrets import fill
 from detector.config.server import Server
+from detector.config.watched import digest
 from detector.config.words import Where, shown, suggestion
 from detector.config.yaml import MAX_BYTES, read
 from detector.errors import ConfigError, Problem
@@ -117,9 +118,12 @@ def load_text(
         commands=commanded,
         server=file.server,
         log=file.log,
+        watch=file.reload.watch,
         watchdog=None if file.watchdog == "off" else file.watchdog,
         dead_letter=None if file.dead_letter is None else _absolute(base, file.dead_letter),
         file=name,
+        digest=digest(text),
+        data=data,
         redacted=secrets.masked(data),
         problem=report.problem,
     )
