@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
+from detector.config.cases import Case
 from detector.config.server import Server
 from detector.config.words import Where
 from detector.errors import Problem
@@ -78,6 +79,9 @@ class File(Settings):
     )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     reload: Reload = Field(default=Reload(), description="when this file is read again by itself")
+    tests: tuple[Case, ...] = Field(
+        default=(), description="cases for `kyori test`: records in, expected verdicts out"
+    )
     watchdog: Literal["off"] | Annotated[Interval, Field(ge=1.0)] = Field(
         default=60.0,
         description="end, so that a supervisor starts it anew, when a pipeline hangs for so long; or off",
@@ -113,6 +117,8 @@ class Config:
         What is served by HTTP.
     log : Log
         What the daemon says about itself.
+    tests : tuple of Case
+        What `kyori test` runs.
     watch : bool
         Whether to read the file again when it has changed.
     watchdog : float or None
@@ -139,6 +145,7 @@ class Config:
     commands: Connector | None = field(repr=False)
     server: Server | None = field(repr=False)
     log: Log
+    tests: tuple[Case, ...] = field(repr=False)
     watch: bool
     watchdog: float | None
     dead_letter: Path | None

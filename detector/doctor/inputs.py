@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from connectors.sources.places import names
 from detector.config.models import Config
 from detector.doctor.finding import Finding, fine, note
 from detector.doctor.machine import may_write
@@ -47,7 +48,7 @@ def files(config: Config) -> Iterator[Finding]:
 
 def matching(pattern: str) -> list[str]:
     """Return the files that a pattern of a source matches now."""
-    return [one for one in glob.iglob(pattern, recursive=True) if not Path(one).is_dir()]  # noqa: PTH207
+    return sorted(one for one in names((pattern,)) if not Path(one).is_dir())
 
 
 def losses(config: Config) -> Iterator[Finding]:
