@@ -87,6 +87,8 @@ def _listeners(config: Config) -> Iterator[tuple[str, str, int]]:
         options: Any = source.options
         if source.type == "http":
             yield f"sources.{name}", options.host, options.port
+    if config.server is not None and config.server.port:
+        yield "server", config.server.host, config.server.port
 
 
 def _taken(host: str, port: int) -> str:
