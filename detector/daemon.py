@@ -25,7 +25,7 @@ from detector.errors import KyoriError, StateError
 from detector.keeper import check
 from detector.labelbook import FILE as LABELS
 from detector.labelling import Labelling
-from detector.logs import configure
+from detector.logs import REPEATS, configure
 from detector.prepared import Prepared
 from detector.reload import Change, changed
 from detector.statedir import StateDir
@@ -193,6 +193,7 @@ class Daemon:
                 self._check()
                 if self._reloading or ((self._watch or self.config.watch) and self._file.changed()):
                     self._reload()
+                REPEATS.tell()
                 if self._status.due():
                     self._status.tell(said_of(self.workers))
                 if while_running is not None:
@@ -293,7 +294,7 @@ class Daemon:
             changes=differences(old, new),
         )  # fmt: skip
         if old.log != new.log:
-            configure(new.log.level, new.log.format)
+            configure(new.log.level, new.log.format, repeats=REPEATS)
 
     def _refuse(self, error: Exception) -> None:
         self._vitals.reloads["failure"] += 1
@@ -338,6 +339,7 @@ class Daemon:
             _tell_end(name, worker)
         self.site.stop()
         self._watchdog.stop()
+        REPEATS.tell(everything=True)
         self._state_dir.close()
 
 

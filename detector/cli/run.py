@@ -31,12 +31,12 @@ def run(
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # one that comes early waits, and is answered
     import structlog  # noqa: PLC0415 - kyori --help shall not wait for it
 
-    from detector.logs import configure  # noqa: PLC0415
+    from detector.logs import REPEATS, configure  # noqa: PLC0415
     from detector.registry import load_config, warnings  # noqa: PLC0415
     from detector.statedir import StateDir  # noqa: PLC0415
 
     checked = load_config(config)
-    configure(checked.log.level, checked.log.format)
+    configure(checked.log.level, checked.log.format, repeats=REPEATS)
     for warning in warnings(checked):
         structlog.get_logger().warning("config_warning", **asdict(warning))
     state_dir = StateDir.open(checked.state_dir)  # before the slow imports: a second daemon ends at once
