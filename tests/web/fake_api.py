@@ -187,7 +187,7 @@ async def models(_: Request) -> Response:
 
 
 async def silences(_: Request) -> Response:
-    return JSONResponse({"windows": [{"name": "wash", "pipeline": "pumps", "keys": "north/*", "cron": "0 2 * * 6", "timezone": "Europe/Berlin", "for": "2h", "next": time.time() + 40000, "active": False}], "silences": STATE["silences"]})
+    return JSONResponse({"windows": [{"pipeline": "pumps", "keys": "north/*", "cron": "0 2 * * 6", "lasts": 7200, "why": "wash", "next": time.time() + 40000, "active": False}], "silences": STATE["silences"]})
 
 
 async def events(request: Request) -> Response:
@@ -202,8 +202,8 @@ async def events(request: Request) -> Response:
             await asyncio.sleep(0.25)
             n, now = n + 1, time.time()
             if n % 4 == 0:
-                yield say("tick", {"pumps": {"records": int(now) % 100000 * 12, "rate": 12 + 2 * math.sin(now / 9) + random.random(), "open_alerts": 2, "learning": STATE["learning"]},
-                                   "access-log": {"records": 992311, "rate": 0, "open_alerts": 0, "learning": True}})
+                yield say("tick", {"pipeline": "pumps", "records": int(now) % 100000 * 12, "rate": 12 + 2 * math.sin(now / 9) + random.random(), "open_alerts": 2, "alerts": 17, "anomalies": 212, "learning": STATE["learning"], "connected": True})
+                yield say("tick", {"pipeline": "access-log", "records": 992311, "rate": 0, "open_alerts": 0, "alerts": 1, "anomalies": 3, "learning": True, "connected": False})
             yield say("state", {"pipeline": "pumps", "keys": [entry(k, now) for k in random.sample(KEYS, 8)]})
             if key and n % 4 == 0:
                 w = series(key, 2, now)

@@ -55,8 +55,8 @@ class Chart {
     this.#plot = new uPlot({
       width: this.box.clientWidth, height: this.height, legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: this.sync } },
-      scales: { x: { time: this.#byTime }, y: this.log ? { distr: 3 } : {} },
-      axes: [axis({ values: this.#byTime ? (_, ticks) => ticks.map((x) => shortTime(x, ticks)) : values, space: 90 }), axis({ size: 54, values, space: this.log ? 24 : 30, ...(this.log ? { filter: decades } : {}) })],
+      scales: { x: { time: this.#byTime }, y: this.log ? { distr: 3, range: (_, low, high) => [low / 1.4, high * 1.4] } : {} },
+      axes: [axis({ values: this.#byTime ? (_, ticks) => ticks.map((x) => shortTime(x, ticks)) : values, space: 90 }), axis({ size: 54, values, space: 30, ...(this.log ? { splits: (_, __, low, high) => decades(low, high) } : {}) })],
       series: [{}, ...this.series()], bands: this.bands.map(([a, b]) => ({ series: [a, b], fill: colour("band") })),
       hooks: { setCursor: [(plot) => this.#shown(plot.cursor.idx)] }, padding: [8, 10, 0, 0],
     }, this.#data, this.box);
@@ -81,14 +81,14 @@ class Chart {
   }
 }
 
-/** On a logarithmic axis the powers of ten, and 2 and 5 between where there is room. */
-function decades(plot, ticks) {
-  const { min, max } = plot.scales.y;
-  const few = Math.log10(max / min) < 1.6;
-  return ticks.map((x) => {
-    const lead = Math.round(x / 10 ** Math.floor(Math.log10(x) + 1e-9));
-    return lead === 1 || (few && (lead === 2 || lead === 5)) ? x : null;
-  });
+/** On a logarithmic axis the powers of ten, and 2 and 5 between where there are few. */
+function decades(low, high) {
+  const leads = Math.log10(high / low) < 2.5 ? [1, 2, 5] : [1];
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    found.push(...leads.map((lead) => lead * 10 ** power));
+  }
+  return found.filter((x) => x >= low && x <= high);
 }
 
 function shortTime(x, ticks) {
@@ -133,7 +133,8 @@ export function featureChart(feature, sync, signal) {
       { stroke: colour("expected"), width: 1.2, dash: [4, 4], points: { show: false } },
       { stroke: null, width: 0, points: { show: false } }, { stroke: null, width: 0, points: { show: false } },
     ],
-    read: (when, [value, expected]) => t("chart.feature.read", { when, value: number(value, 4) + unit, expected: number(expected, 4) + unit }),
+    read: (when, [value, expected]) =>
+      t(expected == null ? "chart.value.read" : "chart.feature.read", { when, value: number(value, 4) + unit, expected: number(expected, 4) + unit }),
   });
   const title = h("h3", {}, feature.name, feature.unit ? h("span", { class: "dim" }, ` ${feature.unit}`) : null);
   const part = h("span", { class: "dim" });

@@ -18,6 +18,10 @@ export const whole = (x) => (x == null ? DASH : Math.round(x).toLocaleString(lan
 export const percent = (x) =>
   x == null || !Number.isFinite(x) ? DASH : x.toLocaleString(language, { style: "percent", maximumFractionDigits: Math.abs(x) < 0.0995 ? 1 : 0 });
 
+/** Score over threshold: `0.82×`, `13×`. */
+export const times = (level) =>
+  level == null || !Number.isFinite(level) ? DASH : `${level < 10 ? level.toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }) : number(level)}×`;
+
 /** A number with its unit. */
 export const measured = (x, unit) => (unit && x != null ? `${number(x, 4)} ${unit}` : number(x, 4));
 
@@ -51,6 +55,12 @@ export function ago(time, now = Date.now() / 1000) {
   const past = now - time;
   if (past < -60 || past > 86400) return clock(time);
   return past < 5 ? t("time.now") : t("time.ago", { x: duration(past) });
+}
+
+/** How long an alert has lasted: to now while it is open, by the stream's own times where those are old. */
+export function lasted(alert, now) {
+  const live = alert.status !== "closed" && now - alert.time < 86400;
+  return duration(Math.max(0, (live ? now : alert.time) - alert.opened));
 }
 
 /** How a stream is called: its key, or its pipeline where there is one model only. */

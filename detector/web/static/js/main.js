@@ -71,7 +71,7 @@ function header() {
   const other = language === "en" ? "ja" : "en";
   byId("tools").replaceChildren(h("span", { id: "learning" }), line,
     h("button", { type: "button", class: "icon-button text", lang: other, "aria-label": t("language.other"), title: t("language.other"), onclick: () => change(other) },
-      other === "ja" ? "日本語" : "EN"),
+      other.toUpperCase()),
     themeButton());
   byId("footer").replaceChildren(h("span", { id: "version" }), h("a", { href: "v1/openapi.json" }, "API"), h("a", { href: "static/vendor/uPlot.LICENSE" }, "uPlot (MIT)"));
   shownStatus();

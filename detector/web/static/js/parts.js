@@ -1,7 +1,7 @@
 // Small parts that several views are made of.
 
 import { byId, h, icon, s, say } from "./dom.js";
-import { duration, named, number } from "./format.js";
+import { lasted, named, times } from "./format.js";
 import { Refused } from "./api.js";
 import { t } from "./text.js";
 import { NoToken } from "./token.js";
@@ -36,7 +36,7 @@ export function meter() {
       const part = level > 0 ? Math.min(1, Math.max(0.02, (Math.log10(level) + 1) / 2)) : 0;
       fill.style.transform = `scaleX(${part.toFixed(3)})`;
       element.classList.toggle("over", level >= 1);
-      say(text, level == null ? "–" : `${number(level)}×`);
+      say(text, times(level));
     },
   };
 }
@@ -67,7 +67,7 @@ export function shareBars() {
     element,
     set(features, shares) {
       const rows = features.map((one, i) => ({ ...one, share: shares[i] ?? 0 })).sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
-      rows.splice(12);
+      rows.splice(9);
       while (element.children.length > rows.length) element.lastChild.remove();
       while (element.children.length < rows.length) element.append(bar());
       rows.forEach((row, i) => {
@@ -88,11 +88,15 @@ const bar = () =>
 export function alertCard(alert, now) {
   return h("a", { class: `card alert-card ${alert.severity}`, href: alertLink(alert.id) },
     h("span", { class: "alert-head" }, statusPill(alert), h("strong", { class: "key" }, named(alert.pipeline, alert.key)),
-      h("span", { class: "dim" }, t("alert.since", { x: duration(Math.max(0, now - alert.opened)) })),
+      h("span", { class: "dim" }, t("alert.since", { x: lasted(alert, now) })),
       alert.known ? h("span", { class: "pill info" }, t("alert.like", { name: alert.known })) : null,
       alert.acked ? pill("dim", "person", t("alert.acked")) : null),
     h("span", { class: "alert-message" }, alert.message));
 }
+
+/** What the lines and dots of a chart are: `[class of the swatch, text]` each. */
+export const legend = (...items) =>
+  h("p", { class: "legend" }, items.map(([name, text]) => h("span", { class: "legend-item" }, h("span", { class: `swatch ${name}` }), text)));
 
 /** A pressed/unpressed choice among several. */
 export function choice(label, options, chosen, pick) {

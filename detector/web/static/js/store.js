@@ -30,14 +30,13 @@ export async function refresh() {
 
 const tell = () => changes.dispatchEvent(new Event("overview"));
 
-live.on("tick", (tick) => {
-  for (const [name, seen] of Object.entries(tick)) {
-    const rates = store.rates.get(name) ?? [];
-    rates.push(seen.rate);
-    store.rates.set(name, rates.slice(-KEPT));
-    const pipeline = store.overview?.pipelines.find((one) => one.name === name);
-    if (pipeline) Object.assign(pipeline, seen);
-  }
-  if (store.overview) tell();
+live.on("tick", ({ pipeline, rate, records, open_alerts, alerts, anomalies, learning }) => {
+  const rates = store.rates.get(pipeline) ?? [];
+  rates.push(rate);
+  store.rates.set(pipeline, rates.slice(-KEPT));
+  const known = store.overview?.pipelines.find((one) => one.name === pipeline);
+  if (!known) return;
+  Object.assign(known, { rate, records, open_alerts, alerts, anomalies, learning });
+  tell();
 });
 live.on("alert", () => refresh().catch(() => {}));

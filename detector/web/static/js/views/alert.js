@@ -3,9 +3,9 @@
 import { get, send } from "../api.js";
 import { featureChart, scoreChart } from "../charts.js";
 import { h, icon } from "../dom.js";
-import { clock, duration, measured, named, number } from "../format.js";
+import { clock, lasted, measured, named, number } from "../format.js";
 import { live } from "../live.js";
-import { doing, field, labelPill, pill, shareBars, statusPill, streamLink, toast } from "../parts.js";
+import { doing, field, labelPill, legend, pill, shareBars, statusPill, streamLink, toast } from "../parts.js";
 import { now } from "../store.js";
 import { language, maybe, t } from "../text.js";
 
@@ -26,9 +26,9 @@ export async function show(view, params, signal) {
   const classes = [...new Set([...(answer.nearest ?? []).map((one) => one.class), ...(said.labels ?? []).map((one) => one.class)])].filter(Boolean);
 
   view.append(h("nav", { class: "crumbs", "aria-label": t("nav.path") }, h("a", { href: "#/alerts" }, icon("back"), t("nav.alerts"))), head,
-    h("div", { class: "columns" },
-      h("div", { class: "stack" }, reasons(alert), around(answer, alert, view, signal)),
-      h("div", { class: "stack" }, label, near(answer.nearest ?? [], alert), told(answer.history ?? []))));
+    h("div", { class: "columns stretched" },
+      reasons(alert), label, around(answer, alert, view, signal),
+      h("div", { class: "stack" }, near(answer.nearest ?? [], alert), told(answer.history ?? []))));
   headed(head, alert, again);
   decided(label, alert, classes, again);
   live.on("alert", ({ alert: one }) => {
@@ -49,7 +49,6 @@ export function sentence(alert) {
 
 function headed(head, alert, again) {
   const open = alert.status !== "closed";
-  const lasted = duration(Math.max(0, (open ? now() : alert.time) - alert.opened));
   const ack = h("button", { type: "button", class: "plain", id: "ack", onclick: () => doing(ack, async () => {
     await send("POST", `alerts/${encodeURIComponent(alert.id)}/${alert.acked ? "unack" : "ack"}`);
     toast(alert.acked ? t("ack.taken_back") : t("ack.done"));
@@ -62,7 +61,7 @@ function headed(head, alert, again) {
         h("span", { class: "dim" }, t(`kind.${alert.kind}`)), labelPill(alert), alert.known ? h("span", { class: "pill info" }, t("alert.like", { name: alert.known })) : null,
         alert.acked ? pill("dim", "person", t("ack.by", { by: alert.acked.by || "?", time: clock(alert.acked.time) })) : null),
       h("h1", { tabindex: "-1", class: "sentence" }, sentence(alert)),
-      h("p", { class: "dim row wrap" }, h("span", {}, t(open ? "alert.open_since" : "alert.was", { time: clock(alert.opened), lasted })),
+      h("p", { class: "dim row wrap dots" }, h("span", {}, t(open ? "alert.open_since" : "alert.was", { time: clock(alert.opened), lasted: lasted(alert, now()) })),
         h("span", {}, t("alert.level", { level: number(alert.level), score: number(alert.score), threshold: number(alert.threshold) })),
         alert.quiet ? h("span", {}, t("alert.quiet", { why: alert.quiet })) : null),
       open || alert.acked ? h("div", { class: "row" }, ack, h("span", { class: "hint" }, t("ack.hint"))) : null));
@@ -70,7 +69,7 @@ function headed(head, alert, again) {
 
 /** What operators can say of it, each with what follows from it. */
 function decided(element, alert, classes, again) {
-  const name = h("input", { id: "class-name", list: "class-names", maxlength: "80", autocomplete: "off", value: alert.class || alert.known || "", placeholder: t("decide.class.example"), "aria-describedby": "class-name-hint" });
+  const name = h("input", { id: "class-name", list: "class-names", maxlength: "64", autocomplete: "off", value: alert.class || alert.known || "", placeholder: t("decide.class.example"), "aria-describedby": "class-name-hint" });
   const button = (value) => {
     const mine = h("button", { type: "button", class: `decision ${value}`, id: `label-${value}`, "aria-pressed": String(alert.label === value), onclick: () => doing(mine, async () => {
       const named_ = value === "real" && name.value.trim() ? { class: name.value.trim() } : {};
@@ -112,7 +111,7 @@ function around(answer, alert, view, signal) {
   }, { once: true });
   return h("section", { class: "card", "aria-labelledby": "around-title" },
     h("div", { class: "row head" }, h("h2", { id: "around-title" }, t("around.title")), h("a", { href: streamLink(alert.pipeline, alert.key) }, t("around.stream"), icon("next"))),
-    score.element, h("p", { class: "legend" }, h("span", { class: "swatch line" }), t("legend.score"), h("span", { class: "swatch threshold" }), t("legend.threshold"), h("span", { class: "swatch band" }), t("legend.band")),
+    score.element, legend(["line", t("legend.score")], ["threshold", t("legend.threshold")], ["expected", t("legend.expected")], ["band", t("legend.band")]),
     h("div", { class: "features" }, charts.map(({ chart }) => chart.element)));
 }
 
@@ -120,7 +119,7 @@ function around(answer, alert, view, signal) {
 function near(nearest, alert) {
   const row = (one) => {
     const like = one.threshold != null && one.distance <= one.threshold;
-    return h("li", { class: "row" }, h("strong", {}, one.class), h("span", { class: "dim" }, t("near.distance", { distance: number(one.distance), threshold: number(one.threshold) })), like ? pill("info", "ok", t("near.like")) : null);
+    return h("li", { class: "row wrap" }, h("strong", {}, one.class), h("span", { class: "dim" }, t("near.distance", { distance: number(one.distance), threshold: number(one.threshold) })), like ? pill("info", "ok", t("near.like")) : null);
   };
   return h("section", { class: "card", "aria-labelledby": "near-title" }, h("h2", { id: "near-title" }, t("near.title")),
     nearest.length ? h("ul", { class: "plain-list" }, nearest.map(row)) : h("p", { class: "hint" }, t("near.none")), h("p", { class: "hint mono" }, t("alert.id", { id: alert.id })));

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { h, icon, say } from "../dom.js";
-import { ago, duration, named, number } from "../format.js";
+import { ago, lasted, named, times } from "../format.js";
 import { live } from "../live.js";
 import { alertLink, choice, empty, field, labelPill, pill, select, statusPill } from "../parts.js";
 import { now, store } from "../store.js";
@@ -63,11 +63,10 @@ export async function show(view, params, signal) {
 }
 
 function line(alert) {
-  const lasted = Math.max(0, (alert.status === "closed" ? alert.time : now()) - alert.opened);
   return h("tr", { class: alert.status === "closed" ? "closed" : alert.severity },
     h("td", { class: "c-status" }, statusPill(alert)),
     h("th", { scope: "row", class: "c-message" }, h("a", { href: alertLink(alert.id) }, h("strong", { class: "key" }, named(alert.pipeline, alert.key)), h("span", { class: "kind" }, t(`kind.${alert.kind}`)), h("span", { class: "message" }, alert.message))),
-    h("td", { class: "c-opened" }, ago(alert.opened, now())), h("td", { class: "c-lasted" }, duration(lasted)),
-    h("td", { class: "c-level num" }, `${number(alert.level)}×`),
+    h("td", { class: "c-opened" }, ago(alert.opened, now())), h("td", { class: "c-lasted" }, lasted(alert, now())),
+    h("td", { class: "c-level num" }, times(alert.level)),
     h("td", { class: "c-label" }, labelPill(alert), alert.acked ? pill("dim", "person", t("alert.acked")) : null, alert.quiet ? h("span", { class: "tone dim", title: alert.quiet }, icon("quiet"), h("span", { class: "unseen" }, alert.quiet)) : null));
 }

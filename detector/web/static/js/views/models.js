@@ -53,7 +53,7 @@ function pipeline(one, load) {
   if (!one.versions.length) return h("div", {}, h("div", { class: "row" }, h("h3", {}, one.name)), empty(t("models.none"), "waiting"));
   return h("div", {}, h("div", { class: "row head" }, h("h3", {}, one.name), back), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("models.title") },
     h("table", { class: "versions" }, h("thead", {}, h("tr", {}, ...["id", "algorithm", "created", "figures", "force"].map((name) => h("th", { scope: "col" }, t(`models.${name}`))))),
-      h("tbody", {}, one.versions.map((version) => row(one, version, load))))));
+      h("tbody", {}, [...one.versions].reverse().map((version) => row(one, version, load))))));
 }
 
 function row(pipeline_, version, load) {

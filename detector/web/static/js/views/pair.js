@@ -3,7 +3,7 @@
 
 import { get } from "../api.js";
 import { h, say } from "../dom.js";
-import { failure, select } from "../parts.js";
+import { failure, legend, select } from "../parts.js";
 import { pairPlot } from "../plots.js";
 import { t } from "../text.js";
 
@@ -17,7 +17,7 @@ export function pairPart(place, features, signal) {
   const pick = (axis) => select(`pair-${axis}`, options, chosen[axis], (name) => { chosen[axis] = name; load(); }, t(`pair.${axis}`));
   const element = h("section", { class: "card", "aria-labelledby": "pair-title" },
     h("div", { class: "row head" }, h("h2", { id: "pair-title" }, t("pair.title")), h("div", { class: "row" }, pick("x"), h("span", { class: "dim" }, "×"), pick("y"))),
-    plot, h("p", { class: "legend" }, h("span", { class: "swatch ellipse" }), t("pair.ellipse"), h("span", { class: "swatch circle" }), t("pair.circle"), h("span", { class: "swatch over" }), t("legend.over")), said);
+    plot, legend(["ellipse", t("pair.ellipse")], ["circle", t("pair.circle")], ["over", t("legend.over")]), said);
 
   async function load() {
     if (features.length < 2) return say(said, t("pair.few"));

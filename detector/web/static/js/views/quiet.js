@@ -59,7 +59,6 @@ function silence(one, load) {
 
 /** A window of the configuration: what it says, and when it begins next. */
 function planned(one) {
-  const parts = [one.cron, one.timezone, one.for].filter((part) => typeof part === "string" && part);
-  return h("li", { class: "row wrap" }, h("span", { class: "grow" }, h("strong", {}, one.name || one.keys || one.pipeline || "–"), h("span", { class: "dim" }, ` · ${[one.pipeline, one.keys].filter(Boolean).join(" ")}`), h("br"),
-    h("span", { class: "mono" }, parts.join(" · ")), one.why ? [h("br"), h("span", {}, one.why)] : null), one.active ? pill("info", "quiet", t("windows.active")) : one.next ? pill("dim", "waiting", t("windows.next", { time: clock(one.next) })) : null);
+  return h("li", { class: "row wrap" }, h("span", { class: "grow" }, h("strong", { class: "key" }, one.keys || "*"), h("span", { class: "dim" }, ` · ${one.pipeline}`), h("br"),
+    h("span", { class: "mono" }, one.cron), ` · ${duration(one.lasts)}`, one.why ? [h("br"), h("span", {}, one.why)] : null), one.active ? pill("info", "quiet", t("windows.active")) : one.next ? pill("dim", "waiting", t("windows.next", { time: clock(one.next) })) : null);
 }

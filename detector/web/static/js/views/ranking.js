@@ -5,7 +5,7 @@ import { frame, h, icon, say } from "../dom.js";
 import { ago, named, number, whole } from "../format.js";
 import { live } from "../live.js";
 import { empty, meter, select, spark, streamLink } from "../parts.js";
-import { now } from "../store.js";
+import { now, store } from "../store.js";
 import { t } from "../text.js";
 
 const PAGE = 25;
@@ -101,7 +101,7 @@ function line(entry) {
   const [score, top, time] = [h("td", { class: "c-score num" }), h("td", { class: "c-top" }), h("td", { class: "c-time dim" })];
   const element = h("tr", {},
     h("th", { scope: "row", class: "c-key" }, h("a", { href: streamLink(entry.pipeline, entry.key) }, state, h("span", { class: "key" }, named(entry.pipeline, entry.key))),
-      entry.key === "" ? null : h("span", { class: "dim pipeline-name" }, entry.pipeline)),
+      entry.key === "" || store.overview?.pipelines.length === 1 ? null : h("span", { class: "dim pipeline-name" }, entry.pipeline)),
     h("td", { class: "c-level" }, level.element), h("td", { class: "c-trend" }, trend.element), score, top, time);
   let tone = null;
   return {

@@ -5,14 +5,14 @@ import { featureChart, scoreChart } from "../charts.js";
 import { frame, h, icon, say } from "../dom.js";
 import { ago, named, whole } from "../format.js";
 import { live } from "../live.js";
-import { alertCard, choice, meter, pill, shareBars } from "../parts.js";
+import { alertCard, choice, legend, meter, pill, shareBars } from "../parts.js";
 import { now } from "../store.js";
 import { t } from "../text.js";
 import { embeddingPart } from "./embedding.js";
 import { pairPart } from "./pair.js";
 import { valuesTable } from "./values.js";
 
-const AGAIN_MS = 4000; // what is expected comes with the whole window only
+const AGAIN_MS = 2000; // what is expected comes with the whole window only
 const FEW = 6;
 
 export async function show(view, params, signal) {
@@ -69,16 +69,14 @@ export async function show(view, params, signal) {
     h("div", { class: "title" }, h("h1", { tabindex: "-1", class: "key" }, named(pipeline, key)), state, level.element),
     h("p", { class: "under-title" }, key === "" ? null : h("span", { class: "dim" }, `${pipeline} · `), facts),
     young, open,
-    h("section", { class: "card", "aria-labelledby": "score-title" },
+    h("div", { class: "columns stretched" }, h("section", { class: "card", "aria-labelledby": "score-title" },
       h("div", { class: "row head" }, h("h2", { id: "score-title" }, t("stream.score")),
         choice(t("stream.length"), [[100, "100"], [300, "300"], [1000, whole(1000)]], records, (value) => { records = value; reload(); })),
-      score.element, h("p", { class: "legend" }, h("span", { class: "swatch line" }), t("legend.score"), h("span", { class: "swatch threshold" }), t("legend.threshold"), h("span", { class: "swatch over" }), t("legend.over"))),
-    h("div", { class: "columns even" },
-      h("section", { class: "card", "aria-labelledby": "shares-title" }, h("h2", { id: "shares-title" }, t("stream.shares")), h("p", { class: "hint" }, t("stream.shares.hint")), shares.element),
-      pairPart(place, window.features, signal)),
+      score.element, legend(["line", t("legend.score")], ["threshold", t("legend.threshold")], ["over", t("legend.over")])),
+      h("section", { class: "card", "aria-labelledby": "shares-title" }, h("h2", { id: "shares-title" }, t("stream.shares")), h("p", { class: "hint" }, t("stream.shares.hint")), shares.element)),
     h("section", { class: "card", "aria-labelledby": "features-title" }, h("h2", { id: "features-title" }, t("stream.features")),
-      h("p", { class: "legend" }, h("span", { class: "swatch line" }), t("legend.value"), h("span", { class: "swatch expected" }), t("legend.expected"), h("span", { class: "swatch band" }), t("legend.band")), grid, toggle),
-    h("div", { class: "columns even" }, embeddingPart(place, signal), table.element));
+      legend(["line", t("legend.value")], ["expected", t("legend.expected")], ["band", t("legend.band")]), grid, toggle),
+    h("div", { class: "columns even stretched" }, pairPart(place, window.features, signal), embeddingPart(place, signal)), table.element);
 
   const reload = async () => {
     try {
