@@ -94,7 +94,7 @@ function reasons(alert) {
     h("td", { class: "num" }, one.expected == null ? "–" : `${number(one.expected, 4)} ± ${number(one.sd, 2)}${one.unit ? ` ${one.unit}` : ""}`),
     h("td", { class: "c-direction" }, t(`direction.${one.direction}`)));
   return h("section", { class: "card", "aria-labelledby": "reasons-title" }, h("h2", { id: "reasons-title" }, t("reasons.title")), bars.element,
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("reasons.title") }, h("table", { class: "reasons" }, h("thead", {}, h("tr", {}, ...["feature", "value", "expected", "direction"].map((one) => h("th", { scope: "col" }, t(`reasons.${one}`))))), h("tbody", {}, alert.reasons.slice(0, 12).map(row)))));
+    h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("reasons.title") }, h("table", { class: "reasons" }, h("thead", {}, h("tr", {}, ...["feature", "value", "expected", "direction"].map((one) => h("th", { scope: "col" }, t(`reasons.${one}`))))), h("tbody", {}, alert.reasons.slice(0, 12).map(row)))));
 }
 
 /** The records around it. */

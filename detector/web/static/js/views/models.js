@@ -51,7 +51,7 @@ function pipeline(one, load) {
     });
   } }, icon("back"), t("models.rollback"), h("span", { class: "unseen" }, ` ${one.name}`));
   if (!one.versions.length) return h("div", {}, h("div", { class: "row" }, h("h3", {}, one.name)), empty(t("models.none"), "waiting"));
-  return h("div", {}, h("div", { class: "row head" }, h("h3", {}, one.name), back), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("models.title") },
+  return h("div", {}, h("div", { class: "row head" }, h("h3", {}, one.name), back), h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("models.title") },
     h("table", { class: "versions" }, h("thead", {}, h("tr", {}, ...["id", "algorithm", "created", "figures", "force"].map((name) => h("th", { scope: "col" }, t(`models.${name}`))))),
       h("tbody", {}, [...one.versions].reverse().map((version) => row(one, version, load))))));
 }

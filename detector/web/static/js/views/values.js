@@ -9,7 +9,7 @@ const COLUMNS = 12;
 
 /** `window` gives what is shown now. */
 export function valuesTable(window) {
-  const place = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("values.title") });
+  const place = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("values.title") });
   const element = h("details", { class: "card", ontoggle: () => refresh() }, h("summary", {}, t("values.title")), place);
 
   function refresh() {
