@@ -122,7 +122,6 @@ class Daemon:
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
         self._watchdog.start()
-        self._serve(self.config)
         self._start(self.workers.values())
         if self._stopping:
             return
@@ -130,18 +129,19 @@ class Daemon:
         log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
         notify("READY=1")
 
-    def _serve(self, config: Config) -> None:
-        """Serve what the configuration says, and count what only metrics tell."""
-        if config.server is not None and config.server.metrics:
-            for worker in self.workers.values():
+    def _count(self, workers: Iterable[Worker]) -> None:
+        """Have them count what nobody but metrics tells, where those are served."""
+        if self.config.server is not None and self.config.server.metrics:
+            for worker in workers:
                 worker.progress.count_levels()
-        self.site.follow(config)
 
     def _start(self, workers: Iterable[Worker]) -> None:
         """Start these, wait until they are ready, and then take commands."""
         workers = list(workers)
+        self._count(workers)
         for worker in workers:
             worker.start()
+        self.site.follow(self.config)  # what it imports takes a while, in which states are loaded
         for worker in workers:
             while not worker.ready.wait(_LOOK_S):
                 if self._stopping:
@@ -255,7 +255,8 @@ class Daemon:
             gc.freeze()
         self.config = new
         self._watchdog.limit = new.watchdog
-        self._serve(new)
+        self._count(self.workers.values())
+        self.site.follow(new)
         self._vitals.reloads["success"] += 1
         self._vitals.reloaded = self._clock()
         log.info("reloaded", started=list(change.prepared), stopped=change.stopped, kept=change.kept)

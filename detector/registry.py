@@ -212,6 +212,8 @@ def _used(config: Config) -> Iterator[tuple[str, Connector, str]]:
             yield place, connector, f"{place} of the pipeline {pipeline}"
     if config.commands is not None:
         yield "commands", config.commands, "commands"
+    if config.server is not None and config.server.port:
+        yield "server", Connector("server", config.server), "server"
 
 
 def _only_one(place: str, connector: Connector) -> tuple[object, ...] | None:
@@ -221,7 +223,7 @@ def _only_one(place: str, connector: Connector) -> tuple[object, ...] | None:
         return ("standard input",)
     if connector.type == "file" and place.startswith("outputs."):
         return "the file", options.path
-    if connector.type == "http" and place.startswith("sources."):
+    if (connector.type == "http" and place.startswith("sources.")) or place == "server":
         return "the address", f"{options.host}:{options.port}"
     if connector.type == "mqtt" and options.client_id:
         return "the client_id", options.client_id, "at", options.url

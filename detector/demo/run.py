@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.config.load import load_text
+from detector.config.server import PORT
 from detector.daemon import Daemon
 from detector.demo.broker import Broker
 from detector.demo.replay import Replay
@@ -19,10 +21,13 @@ from detector.demo.summary import Summary, read_episodes, read_incidents, summar
 from detector.errors import KyoriError
 from detector.metric.learned import Metric
 from detector.registry import DISTANCES, sink_options, source_options
+from detector.web.site import Site
 
 TOPIC = "datacentre/omi-2/metrics"
 SPEED = 120.0
 """Records a second, which brings the bundled file to its end in about 36 s."""
+_PORTS = 20
+"""So many are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ def _replay(
         "KYORI_DEMO_DIR": str(directory),
         "KYORI_DEMO_BROKER": f"mqtt://127.0.0.1:{broker.port}",
         "KYORI_DEMO_METRIC": str(data / "asd" / "metric.npz"),
+        "KYORI_DEMO_LISTEN": _free_address(),
     }
     config = load_text(
         (data / "demo.yaml").read_bytes(), "demo.yaml", source_options(), sink_options(), DISTANCES,
@@ -104,7 +110,7 @@ def _replay(
     daemon.answer_signals()
     worker = daemon.workers["server"]
     replay = Replay(data / "asd" / "omi-2.csv", broker.port, TOPIC, speed, for_s)
-    with shown(replay, worker.progress, live=live) as screen:
+    with shown(replay, worker.progress, lambda: _page(daemon.site), live=live) as screen:
         follower = _Follower(daemon, replay)
 
         def each() -> None:
@@ -125,6 +131,19 @@ def _replay(
     if metric is None:
         raise KyoriError("the demo's metric is not in force; install kyori again")
     return Outcome(summary, directory, alerts_file, metric, worker.progress.second_anomalies)
+
+
+def _free_address() -> str:
+    """Return where the demo serves: at the usual port, or the next one that is free."""
+    for port in range(PORT, PORT + _PORTS):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return f"127.0.0.1:{port}"
+    return "127.0.0.1:0"
+
+
+def _page(site: Site) -> str:
+    """Return the address for a person, with the token for changes; "" = it does not listen yet."""
+    return f"{site.url}/#token={site.token}" if site.url else ""
 
 
 class _Follower:

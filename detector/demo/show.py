@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from detector.demo.replay import Replay
@@ -25,8 +26,9 @@ def sparkline(levels: list[float], width: int) -> str:
 class Plain:
     """A line every few seconds on stderr."""
 
-    def __init__(self, replay: Replay, progress: Progress) -> None:
-        self._replay, self._progress = replay, progress
+    def __init__(self, replay: Replay, progress: Progress, page: Callable[[], str]) -> None:
+        self._replay, self._progress, self._page = replay, progress, page
+        self._told = False
         self._last, self._records = time.monotonic(), 0
 
     def __enter__(self) -> Plain:
@@ -36,7 +38,11 @@ class Plain:
         self._line()
 
     def update(self) -> None:
-        """Write a line if it is time."""
+        """Write a line if it is time, and where the page is as soon as that is known."""
+        if not self._told and (page := self._page()):
+            self._told = True
+            sys.stderr.write(f"page: {page}\n")
+            sys.stderr.flush()
         if time.monotonic() - self._last >= _LINE_EVERY_S:
             self._line()
 
@@ -54,11 +60,11 @@ class Plain:
 class Live:
     """A panel that is drawn anew ten times a second."""
 
-    def __init__(self, replay: Replay, progress: Progress) -> None:
+    def __init__(self, replay: Replay, progress: Progress, page: Callable[[], str]) -> None:
         from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
         from rich.live import Live as RichLive  # noqa: PLC0415
 
-        self._replay, self._progress = replay, progress
+        self._replay, self._progress, self._page = replay, progress, page
         self._started = time.monotonic()
         self._live: Any = RichLive(console=Console(stderr=True), refresh_per_second=10)
 
@@ -91,9 +97,10 @@ class Live:
         if progress.last_alert is not None:
             alert = progress.last_alert
             text.append(f"{alert.status}: {alert.message}", style="yellow")
+        text.append(f"\npage {self._page() or '...'}", style="dim")
         self._live.update(Panel(text, title="kyori demo", border_style="cyan"))
 
 
-def shown(replay: Replay, progress: Progress, *, live: bool) -> Plain | Live:
-    """Return what fits the place where stderr goes."""
-    return Live(replay, progress) if live else Plain(replay, progress)
+def shown(replay: Replay, progress: Progress, page: Callable[[], str], *, live: bool) -> Plain | Live:
+    """Return what fits the place where stderr goes; `page` tells the page's address, "" = none yet."""
+    return Live(replay, progress, page) if live else Plain(replay, progress, page)

@@ -47,6 +47,7 @@ outputs:
 {outputs}
   # on_terminal: {{type: stdout}}
 {commands}
+server: {{listen: 127.0.0.1:8480}}    # page, API and /metrics, for this machine only; others need a token
 log: {{level: info, format: auto}}    # auto: readable on a terminal, JSON otherwise
 # dead_letter: ./rejected.jsonl     # keeps the records that could not be used
 """
