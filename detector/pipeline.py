@@ -278,7 +278,7 @@ class Pipeline:
         asked = np.zeros(len(used), np.bool_) if explain is None else explain[used]
         bias = self.book.weigh(self.pool.key, slots, X)
         learned = np.flatnonzero(~held)
-        scores = self._relevant(
+        scores = self.relevant(
             self.model.run(rows, slots, X, now, explain=asked, bias=bias, paused=held), forecast
         )
         second = (
@@ -364,7 +364,7 @@ class Pipeline:
     def _nearest(self, X: Floats) -> Nearest | None:
         return self.classes.nearest(X[:, self.vector.context :]) if self.classes is not None else None
 
-    def _relevant(self, scores: Scores, forecast: Floats | None) -> Scores:
+    def relevant(self, scores: Scores, forecast: Floats | None) -> Scores:
         """Take those for calm records that are anomalies only in what nobody wants to hear of."""
         c, values, expected = self.vector.context, scores.values, scores.expected
         if forecast is not None:

@@ -25,7 +25,7 @@ from detector.refused import Refused
 from detector.standing import Standing
 from detector.store import Store
 from detector.training import Models
-from detector.worker import Worker
+from detector.worker import HISTORY, Observer, Worker
 
 
 class Prepared:
@@ -64,6 +64,12 @@ class Prepared:
         self._feedback = Feedback(state / LABELS, alone)
         self._sources = {source: self._source(source) for source in settings.sources}
         self._sinks = {sink: self._sink(sink) for sink in settings.outputs}
+        self._recent: Observer | None = None
+        if config.server is not None:
+            from detector.web.kept import history, recent  # noqa: PLC0415 - only where it is looked at
+
+            self._recent = recent(pipeline)
+            self._sinks[HISTORY] = history(state)
 
     def check_history(self, before: Pipeline | None) -> None:
         """Look into the history that it would learn, given the pipeline in whose place it comes.
@@ -91,7 +97,7 @@ class Prepared:
             self.pipeline, self._sources, store,
             [self._courier(sink, store) for sink in self._sinks],
             Refused(name, self._config.dead_letter), self._clock, self._history, self._keeper, self._feedback,
-            self._standing(),
+            self._standing(), self._recent,
         )  # fmt: skip
         worker.open()
         return worker
@@ -101,7 +107,8 @@ class Prepared:
         return Standing(self.pipeline, [sink for sink in sinks if getattr(sink, "state_every", None)])
 
     def _courier(self, name: str, store: Store) -> Courier:
-        grouped = getattr(self._config.outputs[name].options, "grouped", True)
+        output = self._config.outputs.get(name)
+        grouped = getattr(output.options, "grouped", True) if output is not None else True
         return Courier(name, self._sinks[name], store, grouped=grouped)
 
     def _source(self, name: str) -> Source:

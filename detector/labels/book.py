@@ -12,8 +12,8 @@ means the same before and after a restart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -249,6 +249,28 @@ class Book:
                 if by.steps > 1.0:
                     self._changed.add(("average", key(slot)))
         return bias
+
+    def aside(self, keys: Iterable[str]) -> Book:
+        """Return a book that weighs records of these keys as this one does; its running averages are its own."""
+        found = {key: self._deciders[key] for key in keys if key in self._deciders}
+        return Book(
+            _deciders={
+                key: replace(one, by=replace(one.by, average=one.by.average.copy()))
+                for key, one in found.items()
+            }
+        )
+
+    def faults(self, key: str, x: Floats) -> list[tuple[str, float, float]]:
+        """Return each class of known faults of a key, how far a record is from it, and how near is near.
+
+        The nearest first; see `fault`.
+        """
+        deciders = self._deciders.get(key)
+        found: dict[str, float] = {}
+        for name, distance in deciders.verdict.distances(x) if deciders is not None else ():
+            found[name or REAL] = min(distance, found.get(name or REAL, np.inf))
+        near = float(np.sqrt(2.0 * len(x)))
+        return [(name, distance, near) for name, distance in sorted(found.items(), key=lambda one: one[1])]
 
     def fault(self, key: str, x: Floats) -> str:
         """Return the class of the known fault that a record is like; "" = none is near."""

@@ -238,6 +238,20 @@ class Decider:
                 index[rows], distance[rows] = apart.argmin(axis=1), apart.min(axis=1)
         return index, distance
 
+    def distances(self, x: Floats) -> list[tuple[str, float]]:
+        """Return the class of each known fault and its distance from a record (d,); see `nearest`."""
+        if not len(self.faults):
+            return []
+        return [
+            (name, float(apart))
+            for _, decider, some in self._by_columns(x[None])
+            for name, apart in zip(
+                self.names,
+                _distances(decider._whiten(decider._cloud.standard(some)), decider._z_faults)[0],
+                strict=True,
+            )
+        ]
+
     def _by_columns(self, X: Floats) -> list[tuple[NDArray[np.int64], Decider, Floats]]:
         """Return rows that have the same columns, not too many at once, and the decider of these."""
         there, out = np.isfinite(X), []

@@ -99,6 +99,12 @@ class Pool:
         """Return the key of a row."""
         return self._keys[slot]
 
+    def peek(self, key: str) -> Floats | None:
+        """Return a copy of a key's row, wherever that is, and change nothing; None: it has none."""
+        slot = self._index.get(key)
+        row = self.rows[slot] if slot is not None else self._elsewhere([key]).get(key)
+        return row.copy() if row is not None else None
+
     def slots(self, keys: Objects) -> NDArray[np.int64]:
         """Return the row number of each key, -1 where there is no room for a new one; mark them changed.
 
