@@ -63,5 +63,8 @@ export function lasted(alert, now) {
   return duration(Math.max(0, (live ? now : alert.time) - alert.opened));
 }
 
+/** The reason of an alert without the stream's name, which stands beside it. */
+export const reason = (alert) => (alert.key && alert.message.startsWith(`${alert.key}: `) ? alert.message.slice(alert.key.length + 2) : alert.message);
+
 /** How a stream is called: its key, or its pipeline where there is one model only. */
 export const named = (pipeline, key) => (key === "" ? pipeline : key);

@@ -2,7 +2,7 @@
 
 import { tokenOfAddress } from "./api.js";
 import { byId, frame, h, say } from "./dom.js";
-import { clock, duration, named } from "./format.js";
+import { clock, duration, named, reason } from "./format.js";
 import { live } from "./live.js";
 import { doing, failure, pill } from "./parts.js";
 import { now, onOverview, refresh, store } from "./store.js";
@@ -121,7 +121,7 @@ live.on("status", (connected) => {
 });
 live.on("alert", ({ alert: one }) => {
   if (one.status !== "open" || one.time !== one.opened) return;
-  say(byId("announcer"), t("alert.announced", { name: named(one.pipeline, one.key), message: one.message }));
+  say(byId("announcer"), t("alert.announced", { name: named(one.pipeline, one.key), message: reason(one) }));
 });
 live.on("lost", () => refresh().catch(() => {}));
 
@@ -139,5 +139,5 @@ tokenOfAddress();
 await speak(preferred());
 header();
 onOverview(shownOverview);
-await doing(null, refresh);
+doing(null, refresh);
 await route();

@@ -1,7 +1,7 @@
 // Small parts that several views are made of.
 
 import { byId, h, icon, s, say } from "./dom.js";
-import { lasted, named, times } from "./format.js";
+import { lasted, named, reason, times } from "./format.js";
 import { Refused } from "./api.js";
 import { t } from "./text.js";
 import { NoToken } from "./token.js";
@@ -91,7 +91,7 @@ export function alertCard(alert, now) {
       h("span", { class: "dim" }, t("alert.since", { x: lasted(alert, now) })),
       alert.known ? h("span", { class: "pill info" }, t("alert.like", { name: alert.known })) : null,
       alert.acked ? pill("dim", "person", t("alert.acked")) : null),
-    h("span", { class: "alert-message" }, alert.message));
+    h("span", { class: "alert-message" }, reason(alert)));
 }
 
 /** What the lines and dots of a chart are: `[class of the swatch, text]` each. */

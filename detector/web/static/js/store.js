@@ -28,6 +28,12 @@ export async function refresh() {
   tell();
 }
 
+/** Names of the pipelines, also when nothing was asked yet. */
+export async function pipelineNames() {
+  if (!store.overview) await refresh();
+  return store.overview.pipelines.map((one) => one.name);
+}
+
 const tell = () => changes.dispatchEvent(new Event("overview"));
 
 live.on("tick", ({ pipeline, rate, records, open_alerts, alerts, anomalies, learning }) => {

@@ -3,7 +3,7 @@
 import { get, send } from "../api.js";
 import { featureChart, scoreChart } from "../charts.js";
 import { h, icon } from "../dom.js";
-import { clock, lasted, measured, named, number } from "../format.js";
+import { clock, lasted, measured, named, number, reason } from "../format.js";
 import { live } from "../live.js";
 import { doing, field, labelPill, legend, pill, shareBars, statusPill, streamLink, toast } from "../parts.js";
 import { now } from "../store.js";
@@ -41,7 +41,7 @@ export async function show(view, params, signal) {
 /** The reason, in the language of the page where it is one of a record's distance. */
 export function sentence(alert) {
   const first = alert.reasons?.[0];
-  if (language === "en" || alert.kind !== "distance" || first?.expected == null || first.value == null) return alert.message;
+  if (language === "en" || alert.kind !== "distance" || first?.expected == null || first.value == null) return reason(alert);
   return t("sentence.distance", {
     name: first.name, value: measured(first.value, first.unit), expected: measured(first.expected, first.unit), sd: number(first.sd), share: Math.round(first.share * 100),
   });

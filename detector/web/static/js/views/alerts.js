@@ -2,10 +2,10 @@
 
 import { get } from "../api.js";
 import { h, icon, say } from "../dom.js";
-import { ago, lasted, named, times } from "../format.js";
+import { ago, lasted, named, reason, times } from "../format.js";
 import { live } from "../live.js";
 import { alertLink, choice, empty, field, labelPill, pill, select, statusPill } from "../parts.js";
-import { now, store } from "../store.js";
+import { now, pipelineNames } from "../store.js";
 import { t } from "../text.js";
 
 const KINDS = ["distance", "stuck", "stale", "shift", "drift", "score_drift", "gap", "summary"];
@@ -21,7 +21,7 @@ export async function show(view, params, signal) {
   const none = h("div", { hidden: true }, empty(t("alerts.none")));
   const more = h("button", { type: "button", class: "plain wide-button", hidden: true, onclick: () => load(next) }, t("more"));
   const count = h("span", { class: "dim", role: "status" });
-  const pipelines = store.overview?.pipelines.map((one) => [one.name, one.name]) ?? [];
+  const pipelines = (await pipelineNames()).map((name) => [name, name]);
   const again = () => { rows.clear(); return load(); };
 
   view.append(
@@ -65,7 +65,7 @@ export async function show(view, params, signal) {
 function line(alert) {
   return h("tr", { class: alert.status === "closed" ? "closed" : alert.severity },
     h("td", { class: "c-status" }, statusPill(alert)),
-    h("th", { scope: "row", class: "c-message" }, h("a", { href: alertLink(alert.id) }, h("strong", { class: "key" }, named(alert.pipeline, alert.key)), h("span", { class: "kind" }, t(`kind.${alert.kind}`)), h("span", { class: "message" }, alert.message))),
+    h("th", { scope: "row", class: "c-message" }, h("a", { href: alertLink(alert.id) }, h("strong", { class: "key" }, named(alert.pipeline, alert.key)), h("span", { class: "kind" }, t(`kind.${alert.kind}`)), h("span", { class: "message" }, reason(alert)))),
     h("td", { class: "c-opened" }, ago(alert.opened, now())), h("td", { class: "c-lasted" }, lasted(alert, now())),
     h("td", { class: "c-level num" }, times(alert.level)),
     h("td", { class: "c-label" }, labelPill(alert), alert.acked ? pill("dim", "person", t("alert.acked")) : null, alert.quiet ? h("span", { class: "tone dim", title: alert.quiet }, icon("quiet"), h("span", { class: "unseen" }, alert.quiet)) : null));

@@ -118,7 +118,8 @@ function card() {
         : pipeline.learning ? pill("ok", "ok", t("learning.on")) : pill("warning", "pause", t("learning.paused")));
       ends.replaceChildren(
         ...pipeline.sources.map((one) => end(one.connected === false ? "unplugged" : "plug", one.connected === false ? "warning" : "ok", one, t(one.connected === false ? "source.lost" : "source.connected"))),
-        ...pipeline.outputs.map((one) => end("bell", one.waiting || one.dropped ? "warning" : "dim", one, t("output.delivered", { x: whole(one.delivered) }))));
+        ...pipeline.outputs.filter((one) => !one.name.startsWith("(")).map((one) => end( // "(history)" is our own
+          "bell", one.waiting || one.dropped ? "warning" : "dim", one, t("output.delivered", { x: whole(one.delivered) }))));
     },
   };
 }

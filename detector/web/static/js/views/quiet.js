@@ -4,7 +4,7 @@ import { get, send } from "../api.js";
 import { h, icon } from "../dom.js";
 import { clock, duration } from "../format.js";
 import { doing, empty, field, pill, select, toast } from "../parts.js";
-import { now, store } from "../store.js";
+import { now, pipelineNames } from "../store.js";
 import { t } from "../text.js";
 
 const LENGTHS = ["30m", "1h", "2h", "8h", "1d", "7d"];
@@ -19,15 +19,15 @@ export async function show(view, _params, signal) {
   };
   view.append(h("div", { class: "title" }, h("h1", { tabindex: "-1" }, t("nav.quiet"))), h("p", { class: "under-title dim" }, t("quiet.hint")),
     h("div", { class: "columns even" },
-      h("section", { class: "card", "aria-labelledby": "new-title" }, h("h2", { id: "new-title" }, t("silences.new")), form(load)),
+      h("section", { class: "card", "aria-labelledby": "new-title" }, h("h2", { id: "new-title" }, t("silences.new")), form(await pipelineNames(), load)),
       h("div", { class: "stack" },
         h("section", { class: "card", "aria-labelledby": "silences-title" }, h("h2", { id: "silences-title" }, t("silences.title")), silences),
         h("section", { class: "card", "aria-labelledby": "windows-title" }, h("h2", { id: "windows-title" }, t("windows.title")), windows, h("p", { class: "hint" }, t("windows.hint"))))));
   await load();
 }
 
-function form(load) {
-  const pipelines = store.overview?.pipelines.map((one) => [one.name, one.name]) ?? [];
+function form(names, load) {
+  const pipelines = names.map((name) => [name, name]);
   const chosen = { pipeline: "", length: "2h" };
   const keys = h("input", { id: "silence-keys", required: true, value: "*", spellcheck: "false", autocomplete: "off", maxlength: "200", "aria-describedby": "silence-keys-hint" });
   const why = h("input", { id: "silence-why", required: true, maxlength: "200", autocomplete: "off", placeholder: t("silences.why.example") });
