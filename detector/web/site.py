@@ -87,10 +87,11 @@ class Site:
         self._server.start()
 
     def _routes(self, settings: Settings) -> list[BaseRoute]:
-        from detector.web import health, metrics  # noqa: PLC0415 - metrics imports prometheus_client
+        from detector.web import health, metrics, page  # noqa: PLC0415 - metrics imports prometheus_client
 
         found: list[BaseRoute] = [*health.routes(self._vitals)]
-        return [*found, *metrics.routes(self._vitals)] if settings.metrics else found
+        found += metrics.routes(self._vitals) if settings.metrics else []
+        return [*found, *page.routes()] if settings.page else found
 
     def _listening(self, url: str) -> None:
         """Say where, and leave a note for others on this machine; called by the server's thread."""
