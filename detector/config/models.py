@@ -51,6 +51,15 @@ class Log(Settings):
     )
 
 
+class Heartbeat(Settings):
+    """A sign of life, as an alert: what stops when alerts would not come through any more."""
+
+    every: Interval = Field(ge=1.0, description="how often, as 5m")
+    outputs: tuple[str, ...] = Field(
+        min_length=1, description="names from outputs: below; no other output gets it"
+    )
+
+
 class File(Settings):
     """One file runs the daemon; relative paths begin at its directory."""
 
@@ -69,6 +78,9 @@ class File(Settings):
     server: Server | None = Field(
         default=None,
         description="page, API, metrics and health by HTTP; `server: {}`: all defaults. Default: none",
+    )
+    heartbeat: Heartbeat | None = Field(
+        default=None, description="a sign of life for those who watch that kyori watches; default: none"
     )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     watchdog: Literal["off"] | Annotated[Interval, Field(ge=1.0)] = Field(
@@ -104,6 +116,8 @@ class Config:
         Where commands are taken from.
     server : Server or None
         What is served by HTTP.
+    heartbeat : Heartbeat or None
+        Who gets a sign of life, and how often.
     log : Log
         What the daemon says about itself.
     watchdog : float or None
@@ -125,6 +139,7 @@ class Config:
     outputs: Mapping[str, Connector] = field(repr=False)
     commands: Connector | None = field(repr=False)
     server: Server | None = field(repr=False)
+    heartbeat: Heartbeat | None
     log: Log
     watchdog: float | None
     dead_letter: Path | None
