@@ -57,8 +57,6 @@ class Plant:
         pipeline = {
             "sources": list(sources), "outputs": ["out"], "key": "{pump}",
             "record": {"time": "ts", "features": list(features)},
-            "detector": {"threshold": {"kind": "false_alarm_rate", "value": 1e-6}},
-            "alert": {"open_after": 1, "close_after": 10},
         }  # fmt: skip
         config = {"name": "plant-a", "pipelines": {"pumps": pipeline}, "sources": sources} | more
         outputs = {"out": {"type": "file", "path": "out.jsonl"}}
@@ -120,9 +118,16 @@ class Plant:
         """Wait until all that was sent has been judged."""
         wait_until(lambda: self.get("overview")["pipelines"][0]["records"] >= self._written, 60)
 
-    def level(self, pump: str) -> float:
-        """Return the level of the newest record."""
-        return float(self.get("streams/window", pipeline="pumps", key=pump, records=1)["level"][-1])
+    def judged(self, pump: str, **values: float) -> float:
+        """Send a record like all others but for these values, and return its level."""
+        record = self.record(pump, **values)
+        self.send([record])
+
+        def newest() -> Any:
+            return self.get("streams/window", pipeline="pumps", key=pump, records=1)
+
+        wait_until(lambda: newest()["time"] == [record["ts"]], 60)
+        return float(newest()["level"][0])
 
 
 class Watched:
