@@ -102,8 +102,8 @@ soak: $(READY) ## run for MINUTES (default 20) with reconnects; memory, descript
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/python -m mkdocs build --strict
 
-wheel: $(READY) ## build the wheel into dist/
-	$(BIN)/python -m build --wheel
+wheel: $(READY) ## build the sdist, and of it the wheel, into dist/
+	$(BIN)/python -m build
 
 lock: ## pin what is installed, from pyproject.toml, without index addresses
 	$(PYTHON) -m venv $(VENV)-lock

@@ -303,6 +303,9 @@ class Alert:
         The class of the known fault that the record is like: what an operator called one before. "" = none.
     grouped : bool
         Beyond the budget of its minute: a ``summary`` stands for it where not every alert is wanted.
+    quiet : str
+        Why nobody is told of it who did not ask for that: a quiet window, a silence, or that the episode was
+        acknowledged. "" = it is told.
     """
 
     id: str
@@ -325,6 +328,7 @@ class Alert:
     metric: str = ""
     known: str = ""
     grouped: bool = False
+    quiet: str = ""
     _json: str = field(default="", init=False, repr=False, compare=False)
 
     def to_json(self) -> str:

@@ -18,17 +18,19 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 import connectors.commands
+from detector.config.differ import differences
 from detector.config.models import Config
+from detector.config.watched import ConfigFile
 from detector.errors import KyoriError, StateError
 from detector.keeper import check
 from detector.labelbook import FILE as LABELS
 from detector.labelling import Labelling
-from detector.logs import configure
+from detector.logs import REPEATS, configure
 from detector.prepared import Prepared
 from detector.reload import Change, changed
 from detector.statedir import StateDir
 from detector.steering import Learning, Reloading
-from detector.supervisor import notify
+from detector.supervisor import Status, said_of
 from detector.watchdog import Watchdog
 from detector.web.site import Site
 from detector.web.vitals import Vitals
@@ -36,6 +38,8 @@ from detector.worker import Worker
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
+
+    from detector.web.office import Office
 
 log = structlog.get_logger()
 
@@ -54,6 +58,8 @@ class Daemon:
         Returns unix seconds; stands for the time of arrival.
     state_dir : StateDir, optional
         The configuration's, if it is open already; it is closed in the end.
+    watch : bool
+        Reload whenever the configuration's file changes, whether it asks for that itself or not.
 
     Attributes
     ----------
@@ -64,9 +70,16 @@ class Daemon:
     """
 
     def __init__(
-        self, config: Config, clock: Callable[[], float] = time.time, state_dir: StateDir | None = None
+        self,
+        config: Config,
+        clock: Callable[[], float] = time.time,
+        state_dir: StateDir | None = None,
+        *,
+        watch: bool = False,
     ) -> None:
         self.config = config
+        self._watch, self._file = watch, ConfigFile(config.file, config.digest)
+        self._status = Status()
         self._clock = clock
         # Plain values and no event: a signal may come while this thread holds the event's own lock.
         self._stopping = self._reloading = False
@@ -85,11 +98,20 @@ class Daemon:
         self._watchdog = Watchdog(lambda: list(self.workers.values()), config.watchdog)
         now = clock()
         self._vitals = Vitals(config.name, lambda: self.workers, self._watchdog.hanging, now, reloaded=now)
+        self._office: Office | None = None
         self.site = Site(self._state_dir.path, self._vitals, self._more_routes)
 
     def _more_routes(self, _config: Config) -> Sequence[BaseRoute]:
         """Return what is served besides health and metrics."""
-        return ()
+        from detector.web.api import routes  # noqa: PLC0415 - it imports starlette
+        from detector.web.office import Office  # noqa: PLC0415
+
+        if self._office is None:
+            self._office = Office(
+                lambda: self.config, lambda: self.workers, self._reloads, self._state_dir.path, self._clock
+            )
+            self._office.start()
+        return routes(self._office)
 
     def _prepared(self, config: Config, name: str) -> Prepared:
         return Prepared(config, name, self._state_dir.path, self._clock, lambda: len(self.workers) == 1)
@@ -121,13 +143,14 @@ class Daemon:
 
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
+        self._status.tell(f"starting: {', '.join(self.workers)}")
         self._watchdog.start()
         self._start(self.workers.values())
         if self._stopping:
             return
         gc.freeze()  # else all threads wait 50 ms now and then: Python looks for cycles in the libraries
         log.info("ready", name=self.config.name, pipelines=list(self.workers), config=self.config.file)
-        notify("READY=1")
+        self._status.tell(said_of(self.workers), "READY=1")
 
     def _count(self, workers: Iterable[Worker]) -> None:
         """Have them count what nobody but metrics tells, where those are served."""
@@ -168,8 +191,11 @@ class Daemon:
             while not self._stopping:
                 time.sleep(_LOOK_S)
                 self._check()
-                if self._reloading:
+                if self._reloading or ((self._watch or self.config.watch) and self._file.changed()):
                     self._reload()
+                REPEATS.tell()
+                if self._status.due():
+                    self._status.tell(said_of(self.workers))
                 if while_running is not None:
                     while_running()
                 if once and all(worker.finite_ended.is_set() for worker in self._finite()):
@@ -213,7 +239,9 @@ class Daemon:
     def _reload(self) -> None:
         self._reloading = False
         self._reloads.begin()
-        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._status.tell("reloading", "RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._file.note()
+        old, outcome = self.config, ""
         try:
             running = {name: worker.pipeline for name, worker in self.workers.items()}
             change = changed(self.config, running, self._prepared)
@@ -223,13 +251,15 @@ class Daemon:
         except Exception as error:  # whatever it is: nothing has been touched
             self._refuse(error)
             self._reloads.tell(ok=False, error=str(error))
+            outcome = "the changed configuration was refused; "
         else:
             # Now, for the exchange may take the way away that the answer goes.
             self._reloads.tell(
-                ok=True, started=list(change.prepared), stopped=change.stopped, kept=change.kept
-            )
+                ok=True, started=list(change.prepared), stopped=change.stopped, kept=change.kept,
+                changes=differences(old, change.config),
+            )  # fmt: skip
             self._exchange(change, commands)
-        notify("READY=1")
+        self._status.tell(outcome + said_of(self.workers), "READY=1")
 
     def _exchange(self, change: Change, commands: Any) -> None:
         """End what is changed or gone, begin what is changed or new; if it cannot be opened, go back."""
@@ -259,9 +289,12 @@ class Daemon:
         self.site.follow(new)
         self._vitals.reloads["success"] += 1
         self._vitals.reloaded = self._clock()
-        log.info("reloaded", started=list(change.prepared), stopped=change.stopped, kept=change.kept)
+        log.info(
+            "reloaded", started=list(change.prepared), stopped=change.stopped, kept=change.kept,
+            changes=differences(old, new),
+        )  # fmt: skip
         if old.log != new.log:
-            configure(new.log.level, new.log.format)
+            configure(new.log.level, new.log.format, repeats=REPEATS)
 
     def _refuse(self, error: Exception) -> None:
         self._vitals.reloads["failure"] += 1
@@ -287,7 +320,9 @@ class Daemon:
         return not self._stopping
 
     def _end(self) -> None:
-        notify("STOPPING=1")
+        self._status.tell("stopping: storing, and delivering what can be delivered", "STOPPING=1")
+        if self._office is not None:
+            self._office.stop()
         self.site.end()
         self._reloads.begin()
         self._reloads.tell(ok=False, error="kyori ends; its next start reads the configuration")
@@ -304,6 +339,7 @@ class Daemon:
             _tell_end(name, worker)
         self.site.stop()
         self._watchdog.stop()
+        REPEATS.tell(everything=True)
         self._state_dir.close()
 
 

@@ -18,8 +18,13 @@ from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+from detector.repeats import Repeats
 
-def configure(level: str = "info", style: str = "auto") -> None:
+REPEATS = Repeats()
+"""That of the daemon."""
+
+
+def configure(level: str = "info", style: str = "auto", *, repeats: Repeats | None = None) -> None:
     """Set up logging to stderr.
 
     Parameters
@@ -28,10 +33,13 @@ def configure(level: str = "info", style: str = "auto") -> None:
         The least important lines that are written.
     style : {"auto", "human", "json"}
         auto: human on a terminal, json otherwise.
+    repeats : Repeats, optional
+        Leaves out lines that come again and again; default: all are written.
     """
     terminal = sys.stderr.isatty()
     human = style == "human" or (style == "auto" and terminal)
     processors: list[Processor] = [
+        *([repeats] if repeats is not None else []),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -12,7 +12,8 @@
 
 `Intake` says which records are used, of which models (`Pool.slots`), and when they happened; `Vector.carry`
 adds what a model remembers of the records before. `Telling` makes the alerts of the events, and notes in the
-book what they were about; `Budget` marks those beyond what may be told in a minute.
+book what they were about; `Quiet` marks those that nobody wants to hear of now, `Budget` those beyond what
+may be told in a minute.
 `Model.run` ends in a loop of `detector.kernel`: `default`, `univariate` for a single column, that of a
 plain distance, or `learned`, where a metric stands between record and distance (`Pipeline.use`).
 Each stage is a module of its own; all they remember of a key stands in that key's row of the pool
@@ -38,7 +39,9 @@ from numpy.typing import NDArray
 from detector import row
 from detector.alerts import episodes, notices
 from detector.alerts.budget import Budget
+from detector.alerts.hush import Ack, Silence
 from detector.alerts.notices import Subject, subject
+from detector.alerts.quiet import Quiet, Records
 from detector.contracts import Alert, Batch, Floats, Layout
 from detector.errors import KyoriError
 from detector.features.vector import Vector
@@ -118,6 +121,7 @@ class Pipeline:
             if detector.metric is not None and not detector.by_metric
             else None
         )
+        self.quiet = Quiet(settings.alert.quiet, self.open_alerts)
         self.budget = Budget(name, self.model_id, settings.alert.max_per_minute)
         self._relevance = Relevance(self.vector.features)
         self.telling = Telling(
@@ -236,6 +240,62 @@ class Pipeline:
             raise KyoriError("a value whose logarithm counts must be above 0")
         return self.vector.point(values)
 
+    def silence(self, name: str, keys: str, until: float, why: str, by: str = "") -> Silence:
+        """Tell nobody of these keys' alerts, from the next record on.
+
+        Parameters
+        ----------
+        name : str
+            The silence's id; one that has it already is replaced.
+        keys : str
+            As ``A/*``: ``*`` stands for any characters.
+        until : float
+            The stream's time at which it is over.
+        why, by : str
+            The reason, and who says so.
+
+        Raises
+        ------
+        KyoriError
+            Something is missing, or too long.
+        """
+        given = Silence(name, keys, until, why, by)
+        self.quiet.hush.silence(given)
+        return given
+
+    def unsilence(self, name: str) -> bool:
+        """End a silence; return whether there was one. What it held back and still lasts is told."""
+        return self.quiet.hush.unsilence(name)
+
+    def silences(self) -> list[Silence]:
+        """Return the silences, also those that are over."""
+        return list(self.quiet.hush.silences.values())
+
+    def ack(self, alert: str, by: str, time: float, note: str = "") -> Ack | None:
+        """Note that somebody has seen an alert, so that it is not repeated; None: none of this id is open.
+
+        Its closing is told all the same, and if it gets critical, that.
+
+        Raises
+        ------
+        KyoriError
+            `by` or `note` is too long.
+        """
+        found = next((one for one in self.open_alerts.values() if one.id == alert), None)
+        if found is None:
+            return None
+        given = Ack(by, time, note, found.severity)
+        self.quiet.hush.ack(alert, given)
+        return given
+
+    def unack(self, alert: str) -> bool:
+        """Take an acknowledgement back; return whether there was one."""
+        return self.quiet.hush.unack(alert)
+
+    def acks(self) -> dict[str, Ack]:
+        """Return the acknowledgements by the alerts' ids: the newest thousand, also of closed alerts."""
+        return dict(self.quiet.hush.acks)
+
     def knows(self, alert: str) -> bool:
         """Return whether an alert can be labelled."""
         return alert in self.book.alerts or alert in self.book.labels
@@ -264,10 +324,14 @@ class Pipeline:
         explain : ndarray of shape (n,), optional
             Which of them to explain, anomaly or not. It changes no score.
         """
+        newest = self._newest() if self.quiet.active else -np.inf
         taken, rows = self.intake.take(batch), self.pool.rows
         X, slots, now, used = taken.X, taken.slots, taken.now, taken.used
         raw = X.copy() if self.vector.extra else X
         held = taken.unlearned if self.learning else np.ones(len(used), np.bool_)
+        records = Records(slots, now, batch.arrival, newest, self.pool.key)
+        unlearned = self.quiet.unlearned(records)
+        held = held if unlearned is None else held | unlearned
         forecast, waits, more = self.vector.carry(X, rows, slots, self._extra, taken.time, held)
         held = held | waits
         record = numbers(rows, slots, held, self.model.settled)
@@ -297,7 +361,7 @@ class Pipeline:
             some = (each[learned] for each in (scores.score, scores.level, now, record))
             drifted = self._drift.follow(rows, slots[learned], self.pool.key, *some)
             told += [(int(learned[i]), alert) for i, alert in drifted]
-        alerts = self._signed(self.budget.spend(sorted(told, key=lambda one: one[0]), now))
+        alerts = self._signed(self.budget.spend(self.quiet.told(told, records, record), now))
         explained = [
             replace(
                 self.telling.reason(i, self.pool.key(slots[i]), X, scores, self.book, forecast),
@@ -332,12 +396,20 @@ class Pipeline:
         since : float
             Since when a record would have been heard.
         """
-        told = [(0, alert) for alert in self.watch.idle(self.pool, now, since)]
+        told = [(0, alert) for alert in self.quiet.idle(self.watch.idle(self.pool, now, since), now)]
         return self._signed(self.budget.spend(told, np.empty(0)) + self.budget.idle(now))
 
     def end(self) -> list[Alert]:
-        """Return the summary of what was grouped so far: no record will come that could ask for it."""
-        return self._signed(self.budget.end())
+        """Return what the next records would have asked for, as none will come.
+
+        The summary of what was grouped so far, and what opened quietly and still lasts.
+        """
+        told = [(0, alert) for alert in self.quiet.end(self._newest())]
+        return self._signed(self.budget.spend(told, np.empty(0)) + self.budget.end())
+
+    def _newest(self) -> float:
+        """Return the latest time of any model."""
+        return float(self.pool.rows[: len(self.pool), row.CLOCK].max(initial=-np.inf))
 
     def _signed(self, alerts: Iterable[Alert]) -> list[Alert]:
         """Return the alerts with the id of the metric in force, where they have none of their own yet."""
@@ -359,6 +431,7 @@ class Pipeline:
         self.vector.begin_live(rows, self._extra)
         rows[:, row.RECENT : row.EPISODES + 1] = 0.0
         self.open_alerts.clear()
+        self.quiet.begin_live()
         self.budget.restore(b"")
 
     def _nearest(self, X: Floats) -> Nearest | None:
@@ -383,7 +456,8 @@ class Pipeline:
     def state(self) -> State:
         """Return what has changed since the last call."""
         open_alerts = [alert.to_json() for _, alert in sorted(self.open_alerts.items())]
-        entries = self.book.entries() | (self._second.entries() if self._second is not None else self._unused)
+        second = self._second.entries() if self._second is not None else self._unused
+        entries = self.book.entries() | second | self.quiet.entries()
         self._unused = {}
         return State(self.pool.changed(), json.dumps(open_alerts).encode(), self.budget.state(), entries)
 
@@ -411,3 +485,4 @@ class Pipeline:
         for text in json.loads(open_alerts or b"[]"):
             alert = Alert.from_json(text)
             self.open_alerts[subject(alert)] = alert
+        self.quiet.restore(entries)

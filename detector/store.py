@@ -28,8 +28,10 @@ log = structlog.get_logger(__name__)
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _NO_ENTRIES: Mapping[tuple[str, str], bytes | None] = MappingProxyType({})
-MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average")
-"""What belongs to one schema: models, those of a second score, and the vectors of alerts and labels."""
+MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average", "held")
+"""What belongs to one schema: models, those of a second score, and what is kept of alerts and labels."""
+_SAID: tuple[Kind, ...] = ("silence", "ack")
+"""What people have said; it holds whatever the schema is."""
 
 _NEWEST = 500
 """Alerts of the last commit that are kept as they are: whoever delivers them need not read them again."""
@@ -115,7 +117,7 @@ class Store:
 
     def load(self, *, rows: bool = True) -> Saved:
         """Return what the last commit left; the models too, or `fetch` has them."""
-        kinds: tuple[Kind, ...] = ("position", "meta", *(MODEL_KINDS if rows else MODEL_KINDS[1:]))
+        kinds = ("position", "meta", *(MODEL_KINDS if rows else MODEL_KINDS[1:]), *_SAID)
         with self._lock:
             found = {kind: {_text(name): value for name, value in self._ledger.scan(kind)} for kind in kinds}
             schema = _text(self._ledger.get("store", b"schema") or b"")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from detector.alerts import episodes
 from detector.alerts.message import reasons, sentence
 from detector.alerts.notices import Subject, identity
+from detector.alerts.quiet import WORSE
 from detector.contracts import Alert, Floats
 from detector.features.vector import Vector
 from detector.labels.book import Book
@@ -72,6 +73,8 @@ class Telling:
     ) -> Iterator[tuple[int, Alert]]:
         """Yield the alerts, each with the place in the batch of the record that caused it.
 
+        Where only the worst record of an open episode is another now, that is of status `WORSE`.
+
         Parameters
         ----------
         events : ndarray of shape (n,)
@@ -102,6 +105,7 @@ class Telling:
                 else:
                     before = self._open[about]
                     alert = replace(alert, id=before.id, time=at, opened=before.opened, record=before.record)
+                    yield i, replace(alert, status=WORSE)
                 self._open[about] = alert
                 continue
             alert = self._open[about]

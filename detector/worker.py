@@ -48,6 +48,8 @@ T = TypeVar("T")
 
 FEEDBACK = "(labels)"
 """Stands among the names of sources for the file of labels; no source may be called so."""
+HISTORY = "(history)"
+"""Stands among the names of outputs for the alerts that the API tells of; no output may be called so."""
 _MOST_ROWS = 10_000
 _COMMIT_WITHIN_S = 0.05
 _LOOK_S = 0.2
@@ -151,7 +153,7 @@ class Worker(threading.Thread):
         self._clock, self._history = clock, history
         self._keeper, self._feedback = keeper, feedback
         self._standing = standing or Standing(pipeline, [])
-        self._observer = observer
+        self.observer = observer
         self.questions = Questions(pipeline.name)
         self._learns = True
         self._looked = self._listening = -math.inf
@@ -300,6 +302,7 @@ class Worker(threading.Thread):
         self._store.register(self._couriers.sinks, most)
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
+            pipeline.quiet.hush.restore(saved.entries)
             saved = replace(saved, meta={})
             log.warning(
                 "models_of_other_features",
@@ -393,8 +396,8 @@ class Worker(threading.Thread):
         result = self.pipeline.process(batch)
         seconds = time.perf_counter() - begun
         self._standing.note(result)
-        if self._observer is not None:
-            self._observer.note(result)
+        if self.observer is not None:
+            self.observer.note(result)
         if self._keeper is not None:
             self._keeper.note(batch, result)
         waiting = self._waiting
@@ -424,8 +427,8 @@ class Worker(threading.Thread):
         progress = self.progress
         self._waiting.alerts += alerts
         self._standing.hear(alerts)
-        if self._observer is not None:
-            self._observer.hear(alerts)
+        if self.observer is not None:
+            self.observer.hear(alerts)
         progress.alerts += sum(alert.status == "open" for alert in alerts)
         progress.notices.update((alert.kind, alert.status) for alert in alerts)
         progress.missing += sum(alert.records for alert in alerts if alert.kind == "gap")

@@ -174,7 +174,10 @@ SECTIONS = (
     ("pipelines.NAME.limits.outbox", "Outbox", "Where alerts wait for their outputs, on disk."),
     ("server", "Server", "The page, the API, metrics and health, by HTTP; see [The server](server.md)."),
     ("server.tls", "ServerTls", "With it the server speaks https only."),
+    ("tests[]", "Case", "See [Cases](testing.md)."),
+    ("tests[].expect[]", "Expect", "Of a record, or of the alerts."),
     ("log", "Log", "What the daemon says about itself, on stderr."),
+    ("reload", "Reload", "See [A changed configuration](running.md#a-changed-configuration)."),
 )
 
 LOGS = (

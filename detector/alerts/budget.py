@@ -102,6 +102,8 @@ class Budget:
     def _marked(self, alert: Alert) -> Alert:
         """Return the alert, marked as grouped if it is beyond the budget."""
         state = self._state
+        if alert.quiet:  # nobody is told of it anyway
+            return alert
         if alert.id not in state.episodes and state.told < self._most:
             state.told += 1
             return alert

@@ -19,7 +19,7 @@ from detector.errors import ConfigError, KyoriError, StateInUse
 
 _VERBS = (
     *("demo", "run", "score", "explain", "compare", "backtest", "features", "label", "nearest", "report"),
-    *("init", "validate", "schema", "version"),
+    *("init", "validate", "doctor", "test", "schema", "version"),
 )
 """Each is a function of that name in the module of that name beside this one."""
 

@@ -61,7 +61,7 @@ def explain(
         say(json.dumps(_plain(alert, row, timed=history.timed), indent=2, allow_nan=False))
         return
     say(_head(alert, row, timed=history.timed) + "\n")
-    say(_table(alert.reasons))
+    say(table_of(alert.reasons))
 
 
 def _head(alert: Alert, row: int, *, timed: bool) -> str:
@@ -80,7 +80,8 @@ def _head(alert: Alert, row: int, *, timed: bool) -> str:
     return "\n".join([*lines, f"{verdict}: {figures}", alert.message])
 
 
-def _table(reasons: Sequence[Reason]) -> str:
+def table_of(reasons: Sequence[Reason]) -> str:
+    """Return the reasons of a record as a table."""
     from detector.study.text import bold, share, table  # noqa: PLC0415
 
     rows = [

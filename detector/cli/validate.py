@@ -34,12 +34,10 @@ def validate(
 
     With --connect, each connection is tried once; if one fails, it exits 1.
     """
-    from detector.registry import load_config, warnings  # noqa: PLC0415
+    from detector.registry import warnings  # noqa: PLC0415
 
     try:
-        checked = load_config(config)
-        _check_histories(checked)
-        _check_metrics(checked)
+        checked = checked_config(config)
     except ConfigError as error:
         if as_json:
             _print_json(config, error, {})
@@ -53,6 +51,16 @@ def validate(
         _print_json(config, None, connections, warnings(checked))
     if any(connections.values()):
         raise typer.Exit(1)
+
+
+def checked_config(file: Path) -> Config:
+    """Return a configuration, with the files looked into that its pipelines begin with."""
+    from detector.registry import load_config  # noqa: PLC0415
+
+    config = load_config(file)
+    _check_histories(config)
+    _check_metrics(config)
+    return config
 
 
 def _check_histories(config: Config) -> None:

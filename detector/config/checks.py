@@ -48,6 +48,24 @@ def _used_twice(word: str, name: str, first: str, second: str) -> tuple[str, str
     )
 
 
+def cases_meet(data: Any) -> Iterator[Finding]:
+    """Check that each case of `tests` belongs to a pipeline that there is."""
+    pipelines = _map(data, "pipelines")
+    cases = data.get("tests") if isinstance(data, dict) else None
+    for place, case in enumerate(cases if isinstance(cases, list) else ()):
+        if not isinstance(case, dict):
+            continue
+        name = case.get("pipeline")
+        if not name and len(pipelines) > 1:
+            yield ("tests", place, "pipeline"), "is missing", suggestion("", pipelines)
+        elif isinstance(name, str) and name and name not in pipelines:
+            yield (
+                ("tests", place, "pipeline"),
+                f"there is no pipeline {shown(name)}",
+                suggestion(name, pipelines),
+            )
+
+
 def distances_exist(data: Any, known: Collection[str]) -> Iterator[Finding]:
     """Check each pipeline's distance against the known names; `minkowski` may take a parameter."""
     for pipeline, settings in _map(data, "pipelines").items():

@@ -17,11 +17,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from detector.config.checks import distances_exist, names_meet, turned_values
+from detector.config.checks import cases_meet, distances_exist, names_meet, turned_values
 from detector.config.explain import Report, secret_places
 from detector.config.models import Config, Connector, File
 from detector.config.secrets import fill
 from detector.config.server import Server
+from detector.config.watched import digest
 from detector.config.words import Where, shown, suggestion
 from detector.config.yaml import MAX_BYTES, read
 from detector.errors import ConfigError, Problem
@@ -102,6 +103,7 @@ def load_text(
     }
     commanded = found.commands(commands)
     found.findings(names_meet(data))
+    found.findings(cases_meet(data))
     found.findings(distances_exist(data, distances))
     # What could not be filled in was reported already; it is empty now, and wrong for that reason only.
     unfilled = {problem.path for problem in problems}
@@ -117,9 +119,13 @@ def load_text(
         commands=commanded,
         server=file.server,
         log=file.log,
+        tests=file.tests,
+        watch=file.reload.watch,
         watchdog=None if file.watchdog == "off" else file.watchdog,
         dead_letter=None if file.dead_letter is None else _absolute(base, file.dead_letter),
         file=name,
+        digest=digest(text),
+        data=data,
         redacted=secrets.masked(data),
         problem=report.problem,
     )

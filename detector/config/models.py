@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
+from detector.config.cases import Case
 from detector.config.server import Server
 from detector.config.words import Where
 from detector.errors import Problem
@@ -51,6 +52,12 @@ class Log(Settings):
     )
 
 
+class Reload(Settings):
+    """When the file is read again by itself; SIGHUP does it at any time."""
+
+    watch: bool = Field(default=False, description="read this file again when it has changed")
+
+
 class File(Settings):
     """One file runs the daemon; relative paths begin at its directory."""
 
@@ -71,6 +78,10 @@ class File(Settings):
         description="page, API, metrics and health by HTTP; `server: {}`: all defaults. Default: none",
     )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
+    reload: Reload = Field(default=Reload(), description="when this file is read again by itself")
+    tests: tuple[Case, ...] = Field(
+        default=(), description="cases for `kyori test`: records in, expected verdicts out"
+    )
     watchdog: Literal["off"] | Annotated[Interval, Field(ge=1.0)] = Field(
         default=60.0,
         description="end, so that a supervisor starts it anew, when a pipeline hangs for so long; or off",
@@ -106,12 +117,20 @@ class Config:
         What is served by HTTP.
     log : Log
         What the daemon says about itself.
+    tests : tuple of Case
+        What `kyori test` runs.
+    watch : bool
+        Whether to read the file again when it has changed.
     watchdog : float or None
         Seconds that a pipeline may hang.
     dead_letter : Path or None
         Absolute; file for the records that could not be used.
     file : str
         Where it was read from.
+    digest : str
+        Of the file's content.
+    data : mapping
+        The file as plain data with everything filled in: to be compared, never to be shown.
     redacted : mapping
         The file as plain data, with everything that ``${...}`` brought in masked; fit to be shown.
     problem : callable
@@ -126,8 +145,12 @@ class Config:
     commands: Connector | None = field(repr=False)
     server: Server | None = field(repr=False)
     log: Log
+    tests: tuple[Case, ...] = field(repr=False)
+    watch: bool
     watchdog: float | None
     dead_letter: Path | None
     file: str
+    digest: str
+    data: Mapping[str, Any] = field(repr=False)
     redacted: Mapping[str, Any] = field(repr=False)
     problem: Callable[[Where, str, str], Problem] = field(repr=False)

@@ -251,7 +251,7 @@ class Book:
         return bias
 
     def aside(self, keys: Iterable[str]) -> Book:
-        """Return a book that weighs records of these keys as this one does; its running averages are its own."""
+        """Return a book that weighs records of these keys as this one does, by averages of its own."""
         found = {key: self._deciders[key] for key in keys if key in self._deciders}
         return Book(
             _deciders={

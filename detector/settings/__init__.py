@@ -21,6 +21,7 @@ from detector.settings.detector import (
 from detector.settings.metric import Metric, Promote, Retrain
 from detector.settings.modes import Modes
 from detector.settings.pipeline import Alerting, Limits, OpenAfter, Outbox, Pipeline, Severity
+from detector.settings.quiet import QuietWindow
 from detector.settings.record import Context, Feature, Missing, Record, Time
 from detector.settings.watching import LEAST_WINDOW, Drift, Shift, Watch
 from detector.settings.waveform import Waveform
@@ -46,6 +47,7 @@ __all__ = [
     "Parts",
     "Pipeline",
     "Promote",
+    "QuietWindow",
     "Record",
     "Reference",
     "Residual",

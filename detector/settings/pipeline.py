@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from detector.contracts import Join, Layout
 from detector.settings.base import Settings
 from detector.settings.detector import Detector
+from detector.settings.quiet import QuietWindow
 from detector.settings.record import Feature, Record
 from detector.written import Interval
 
@@ -76,6 +77,11 @@ class Alerting(Settings):
         "null = no limit",
     )
     explain: int = Field(default=3, ge=1, description="features named in an alert's message")
+    quiet: tuple[QuietWindow, ...] = Field(
+        default=(),
+        max_length=100,
+        description="times that come again at which alerts are made and kept, but not told",
+    )
 
 
 class Outbox(Settings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def load(choice: Choice) -> History:
     for batch in scoring.batches(job.source):
         refused.note(batch.rejected, batch.faults)
         batches.append(batch)
-    rows = _rows(batches)
+    rows = places(batches)
     if not len(rows):
         raise KyoriError(f"{name}: there is no record in it that can be read{_first_refused(batches)}")
     history = History(
@@ -135,7 +135,7 @@ def _first_refused(batches: list[Batch]) -> str:
     return ""
 
 
-def _rows(batches: list[Batch]) -> NDArray[np.int64]:
+def places(batches: Sequence[Batch]) -> NDArray[np.int64]:
     """Return the place of each usable record among all, from 1."""
     rows, before = [np.empty(0, np.int64)], 0
     for batch in batches:

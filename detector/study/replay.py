@@ -142,8 +142,9 @@ def replay(settings: Settings, history: History, advance: Advance = lambda _: No
 
 
 def _episodes(notices: list[Alert], end: float) -> list[Episode]:
-    """Return one episode for each alert; what is still open lasts until `end`."""
-    last: dict[str, Alert] = {alert.id: alert for alert in notices if alert.kind != "summary"}
+    """Return one episode for each alert that is told; what is still open lasts until `end`."""
+    told = (alert for alert in notices if alert.kind != "summary" and not alert.quiet)
+    last: dict[str, Alert] = {alert.id: alert for alert in told}
     return [
         Episode(alert.key, alert.opened, alert.time if alert.status == "closed" else end, alert)
         for alert in last.values()

@@ -187,7 +187,7 @@ AlertOf = TypedDict("AlertOf", {"class": str})
 
 
 class Alert(AlertNow, AlertOf):
-    """An alert as it was told last, and what people said of it: label and class, who took note, if quiet, why."""
+    """An alert as it was told last, and what people said of it: label, class, who took note."""
 
 
 class Alerts(TypedDict):

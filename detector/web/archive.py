@@ -12,7 +12,8 @@ from typing import Any
 
 from detector.errors import StateError
 
-FILE = "history.db"
+FILE = "web/history.db"
+"""Below the state directory, where each pipeline has a file of its name."""
 KEEP_S = 90 * 86400.0
 
 _COLUMNS = "number, alert"

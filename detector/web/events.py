@@ -1,8 +1,8 @@
 """What happens, told to every browser that listens, as server-sent events.
 
-One thread looks four times a second at what has passed, and tells it to all clients (`Broadcaster`). Each client
-has a queue of its own in the server's loop. One that is slow loses the oldest of what waits for it, and is told
-how much that was; nobody else waits for it, and never the pipeline.
+One thread looks four times a second at what has passed, and tells it to all clients (`Broadcaster`). Each
+client has a queue of its own in the server's loop. One that is slow loses the oldest of what waits for it,
+and is told how much that was; nobody else waits for it, and never the pipeline.
 """
 
 from __future__ import annotations
@@ -88,10 +88,10 @@ class Client:
 
 
 def event(name: str, data: Mapping[str, Any], number: int | None = None) -> str:
-    """Return an event; whatever stands in the data, it is one line of ASCII.
+    r"""Return an event; whatever stands in the data, it is one line of ASCII.
 
     >>> event("tick", {"key": chr(10) + "data: x"})
-    'event: tick\\ndata: {"key": "\\\\ndata: x"}\\n\\n'
+    'event: tick\ndata: {"key": "\\ndata: x"}\n\n'
     """
     head = f"id: {number}\n" if number is not None else ""
     return f"{head}event: {name}\ndata: {json.dumps(data, allow_nan=False, ensure_ascii=True)}\n\n"

@@ -57,7 +57,8 @@ def nearest(office: Office, of: asked.Records) -> answers.NearestAll:
         first, second = int(found.nearest[at]), int(found.second[at])
         results.append(
             {
-                "class": names[first] if first >= 0 else None, "second": names[second] if second >= 0 else None,
+                "class": names[first] if first >= 0 else None,
+                "second": names[second] if second >= 0 else None,
                 "margin": _number(float(found.margin[at])), "unknown": bool(found.unknown[at]) or first < 0,
                 "distances": dict(zip(names, numbers(found.distance[at]), strict=True)),
                 "levels": dict(zip(names, numbers(found.level[at]), strict=True)),

@@ -157,9 +157,9 @@ def _kind(one: Labelled) -> str:
 
 
 def shown(text: str) -> str:
-    """Return text that UTF-8 can hold: half a surrogate pair as its escape.
+    r"""Return text that UTF-8 can hold: half a surrogate pair as its escape.
 
-    >>> shown("pump\\udc80")
-    'pump\\\\udc80'
+    >>> shown("pump\udc80")
+    'pump\\udc80'
     """
     return text.encode("utf-8", "backslashreplace").decode()

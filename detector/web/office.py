@@ -145,15 +145,17 @@ class Office:
         except KyoriError:
             tallies = worker.tallies  # it has ended
         types = {name: output.type for name, output in config.outputs.items()} | {HISTORY: "sqlite"}
+        read = {name: source.type for name, source in config.sources.items()}
         newest = recent.newest_time()
         timed = settings is not None and settings.record.time is not None and newest > _CALENDAR
         return {
             "name": pipeline.name, "learning": pipeline.learning, "ready": worker.ready.is_set(),
             "sources": [
-                {"name": name, "type": config.sources[name].type if name in config.sources else "", "connected": up}
-                for name, up in worker.connections().items()
+                {"name": name, "type": read.get(name, ""), "connected": connected}
+                for name, connected in worker.connections().items()
             ],
-            "records": progress.records, "rate": recent.rate(), "lag_s": max(now - newest, 0.0) if timed else None,
+            "records": progress.records, "rate": recent.rate(),
+            "lag_s": max(now - newest, 0.0) if timed else None,
             "refused": progress.refused, "anomalies": progress.anomalies, "alerts": progress.alerts,
             "open_alerts": len(pipeline.open_alerts), "keys": pipeline.pool.known,
             "features": [feature.name for feature in pipeline.vector.told],
@@ -199,7 +201,7 @@ class Office:
         recent = recent_of(worker)
         if recent.of(of.key) is not None:
             return worker, of.key
-        found = next((key for key in recent.keys() if looking.shown(key) == of.key), None)
+        found = next((key for key in recent.newest().keys if looking.shown(key) == of.key), None)
         if found is not None:
             return worker, found
         if ask(worker, lambda: worker.pipeline.pool.peek(of.key)) is None:

@@ -1,6 +1,4 @@
-"""The description of the API as OpenAPI 3.1, made of the models that requests are checked by, and of the shapes
-that are answered.
-"""
+"""The API described as OpenAPI 3.1: made of the models that check requests, and of the shapes of answers."""
 
 from __future__ import annotations
 
@@ -23,7 +21,8 @@ _STATUS = {
     422: "A value is missing or cannot be",
     503: "Busy; try again",
 }
-_EVENTS = """Server-sent events. `tick` (each second, of each pipeline): records, rate, open alerts, whether it learns.
+_EVENTS = """Server-sent events. `tick`, each second of each pipeline: records,
+rate, open alerts, whether it learns.
 `state`: the keys that had records, as /v1/streams tells them. `alert`: an alert as /v1/alerts tells it.
 `records` (with `key`): the records of that stream, as /v1/streams/window tells them.
 `lost`: so many events (`count`) did not reach you, as you were too slow."""

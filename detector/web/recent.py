@@ -248,11 +248,6 @@ class Recent:
                 return None
             return Newest([key], self._serial[at : at + 1].copy(), *self._newest[at : at + 1].T.copy())
 
-    def keys(self) -> list[str]:
-        """Return the keys that have had records, the first ones first."""
-        with self._lock:
-            return list(self._ids)
-
     def rows(self, key: str, most: int) -> Rows:
         """Return the last records of a key."""
         with self._lock:

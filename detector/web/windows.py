@@ -1,4 +1,4 @@
-"""The records around the opening of an alert, kept in ``windows.db`` of the state directory.
+"""The records around the opening of an alert, kept in a file beside the history.
 
 The alert itself is in the history, exactly once. Its window is an illustration: it is written a moment after
 the alert, again when enough records have followed, and the oldest are removed.
@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from detector import codec
+from detector import codec, durable
 from detector.errors import CorruptState, NewerState
 from detector.snapshot import Moments
 from detector.web.recent import Opening, Recent, Rows
 
 log = structlog.get_logger()
 
-FILE = "windows.db"
+FILE = "web/windows.db"
+"""Below the state directory, where each pipeline has a file of its name."""
 BEFORE, AFTER = 150, 100
 """Records."""
 _LONGEST_S = 900.0
@@ -131,6 +132,7 @@ class Windows:
 
     def _open(self) -> sqlite3.Connection:
         fresh = not self._path.exists()
+        durable.make_folder(self._path.parent, 0o750)
         connection = sqlite3.connect(self._path, timeout=1.0)
         if fresh:
             self._path.chmod(0o640)

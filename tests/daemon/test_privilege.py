@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -48,13 +49,52 @@ def test_killed_again_and_again_as_nobody_on_a_read_only_system(tmp_path: Path) 
     np.testing.assert_array_equal(saved_row(tmp_path / "state"), row)
 
 
-@pytest.mark.skipif(
+needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="needs systemd-analyze: apt-get install systemd"
 )
-def test_the_unit_is_right(tmp_path: Path) -> None:
-    text = UNIT.read_text()
-    assert {"NoNewPrivileges=yes", "ProtectSystem=strict", "Type=notify"} <= set(text.splitlines())
-    (tmp_path / UNIT.name).write_text(text.replace("/opt/kyori/bin/kyori", "/bin/true"))
-    command = ["systemd-analyze", "verify", str(tmp_path / UNIT.name)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def analyzed(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["systemd-analyze", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit as it is shipped, but for the path of the program."""
+    copy = tmp_path / UNIT.name
+    copy.write_text(UNIT.read_text().replace("/opt/kyori/bin/kyori", "/bin/true"))
+    return copy
+
+
+@needs_systemd
+def test_the_unit_is_right(unit: Path) -> None:
+    assert {"NoNewPrivileges=yes", "ProtectSystem=strict", "Type=notify"} <= set(
+        unit.read_text().splitlines()
+    )
+    done = analyzed("verify", str(unit))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_systemd
+def test_the_unit_is_as_closed_as_the_documentation_says(unit: Path) -> None:
+    done = analyzed("security", "--offline=yes", "--no-pager", str(unit))
+    if "--offline" in done.stderr:
+        pytest.skip("this systemd-analyze cannot judge a unit that is not installed")
+    exposure = re.search(r"exposure level for \S+ ([\d.]+)", done.stdout)
+    assert exposure is not None, done.stdout + done.stderr
+    documented = re.search(r"exposure level of ([\d.]+)", (UNIT.parents[1] / "docs/running.md").read_text())
+    assert documented is not None
+    assert float(exposure[1]) <= float(documented[1])
+
+
+@needs_systemd
+def test_the_drop_in_is_right_from_systemd_253_on(unit: Path) -> None:
+    """An earlier one says that it does not know the type, and nothing else."""
+    drop_in = UNIT.with_name("kyori.service.d") / "reload.conf"
+    shutil.copytree(drop_in.parent, unit.with_name(drop_in.parent.name))
+    done = analyzed("verify", str(unit))
+    version = re.search(r"systemd (\d+)", analyzed("--version").stdout)
+    assert version is not None
+    said = "" if int(version[1]) >= 253 else "Failed to parse service type, ignoring: notify-reload\n"
+    assert done.stderr.removeprefix(f"{unit.with_name(drop_in.parent.name) / drop_in.name}:4: ") == said

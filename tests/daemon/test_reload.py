@@ -183,7 +183,7 @@ def test_commands_follow(tmp_path: Path, broker: Broker) -> None:
 
 def test_the_log_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, str]] = []
-    monkeypatch.setattr("detector.daemon.configure", lambda *how: told.append(how))
+    monkeypatch.setattr("detector.daemon.configure", lambda *how, **_: told.append(how))
     config = plant(tmp_path, "p")
     with Inside(config) as daemon:
         reloaded(daemon)

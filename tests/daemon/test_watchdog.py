@@ -36,7 +36,7 @@ class Manager:
         self.socket.settimeout(60.0)
 
     def wait_for(self, word: str) -> None:
-        while self.socket.recv(1000).decode() != word:
+        while self.socket.recv(1000).decode().split("\n")[0] != word:
             pass
 
     def heard(self) -> list[str]:
@@ -81,15 +81,28 @@ def test_a_pipeline_that_hangs_ends_the_daemon_and_says_where(tmp_path: Path, ma
         assert manager.heard() == []
 
 
-def test_the_manager_is_told_of_reload_and_end(tmp_path: Path, manager: Manager) -> None:
-    plant(tmp_path)
+def test_the_manager_is_told_what_is_done(tmp_path: Path, manager: Manager) -> None:
+    """Start, a reload, one that is refused, and the end, each with its status in words."""
+    config = plant(tmp_path)
     with Process(tmp_path, NOTIFY_SOCKET=str(manager.path)) as daemon:
-        manager.wait_for("READY=1")
+        daemon.wait_for("ready")
+        before = time.monotonic_ns() // 1000
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_for("reloaded")
+        config.write_text("version: 1")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("reload_refused")
         daemon.stop()
-    first, *rest = [word.split("\n")[0] for word in manager.heard() if word != "WATCHDOG=1"]
-    assert (first, rest) == ("RELOADING=1", ["READY=1", "STOPPING=1"])
+    messages = [dict(line.split("=", 1) for line in said.split("\n")) for said in manager.heard()]
+    told = [message for message in messages if message.keys() not in ({"WATCHDOG"}, {"STATUS"})]
+    words = [next(iter(message)) for message in told]
+    assert words == ["READY", "RELOADING", "READY", "RELOADING", "READY", "STOPPING"]
+    assert before < int(told[1]["MONOTONIC_USEC"]) < int(told[3]["MONOTONIC_USEC"])
+    assert messages[0] == {"STATUS": "starting: p"}
+    assert told[1]["STATUS"] == "reloading"
+    assert told[2]["STATUS"].startswith("1 pipeline, ")
+    assert told[4]["STATUS"].startswith("the changed configuration was refused; 1 pipeline, ")
+    assert told[5]["STATUS"].startswith("stopping")
 
 
 def test_waiting_is_not_hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,10 @@ from detector.registry import DISTANCES, command_options, sink_options, source_o
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md"]
+CONFIGS = [
+    ROOT / "config.yaml",
+    *(file for file in sorted((ROOT / "examples").rglob("*.yaml")) if file.name != "compose.yaml"),
+]
 IMAGES = ROOT / "docs" / "img"
 ENVIRON = {
     "KYORI_DEMO_DIR": "out",
@@ -51,9 +55,7 @@ def test_configurations_in_the_documentation_are_right(block: str) -> None:
     load_text(block.encode(), "block.yaml", source_options(), sink_options(), DISTANCES, environ={})
 
 
-@pytest.mark.parametrize(
-    "file", [ROOT / "config.yaml", *sorted((ROOT / "examples").rglob("*.yaml"))], ids=lambda file: file.name
-)
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
 def test_examples_are_right(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)

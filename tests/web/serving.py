@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ from tests.brokers import wait_until
 from tests.daemon.running import Inside, write_config
 
 TOKEN = "kanarienvogel-0123456789"
-JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
@@ -36,23 +35,15 @@ class Answer:
         return json.loads(self.body)
 
 
-class Serving:
-    """The daemon, and where it listens."""
+class Asker:
+    """Asks what listens at the address that `url` returns."""
 
-    def __init__(self, folder: Path, inside: Inside) -> None:
-        self.folder, self.inside = folder, inside
-        self.site = inside.daemon.site
+    def __init__(self, url: Callable[[], str]) -> None:
+        self._url = url
 
     @property
     def port(self) -> int:
-        return int(urlsplit(self.site.url).port or 0)
-
-    @property
-    def noted(self) -> dict[str, Any]:
-        return json.loads((self.folder / "state" / FILE).read_text())
-
-    def bearer(self, token: str | None = None) -> dict[str, str]:
-        return {"Authorization": f"Bearer {token or self.site.token}"}
+        return int(urlsplit(self._url()).port or 0)
 
     def ask(
         self, path: str, method: str = "GET", body: Any = None, host: str | None = None, **headers: str
@@ -76,17 +67,34 @@ class Serving:
         finally:
             connection.close()
 
-    def post(self, path: str, body: Any = None, host: str | None = None, **headers: str) -> Answer:
-        """Send a change as our own page does; what is in `headers` comes in place of that."""
-        usual = {"Content_Type": "application/json", **self.bearer()}
-        given = {name: value for name, value in (usual | headers).items() if value}
-        return self.ask(path, "POST", {} if body is None else body, host, **given)
-
     def raw(self, said: bytes) -> socket.socket:
         """Return a connection over which this has been sent."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         connection.sendall(said)
         return connection
+
+
+class Serving(Asker):
+    """A daemon inside this process."""
+
+    def __init__(self, folder: Path, inside: Inside) -> None:
+        self.folder, self.inside = folder, inside
+        self.site = inside.daemon.site
+        super().__init__(lambda: self.site.url)
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads((self.folder / "state" / FILE).read_text())
+        return said
+
+    def bearer(self, token: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {token or self.site.token}"}
+
+    def post(self, path: str, body: Any = None, host: str | None = None, **headers: str) -> Answer:
+        """Send a change as our own page does; what is in `headers` comes in place of that."""
+        usual = {"Content_Type": "application/json", **self.bearer()}
+        given = {name: value for name, value in (usual | headers).items() if value}
+        return self.ask(path, "POST", {} if body is None else body, host, **given)
 
 
 @contextmanager

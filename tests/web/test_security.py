@@ -90,7 +90,7 @@ def error_of(answer: Answer) -> str:
     [
         "evil.example", "evil.example:8480", "localhost.evil.example", "127.0.0.1.evil.example", "",
         "127.0.0.2",
-        "evil.example#@127.0.0.1", "127.0.0.1@evil.example", "[::1", "localhost/x", 
+        "evil.example#@127.0.0.1", "127.0.0.1@evil.example", "[::1", "localhost/x",
         "localhost:port", "10.0.0.1",
     ],
 )  # fmt: skip

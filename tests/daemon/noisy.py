@@ -1,0 +1,22 @@
+"""`kyori` in which something goes wrong fifty times while it starts."""
+
+from typing import Any
+
+import structlog
+
+from detector.cli import main
+from detector.worker import Worker
+
+restore = Worker._restore
+
+
+def _noisily(worker: Any) -> None:
+    for _ in range(50):
+        structlog.get_logger().error("noise", pipeline=worker.pipeline.name)
+    restore(worker)
+
+
+Worker._restore = _noisily  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    main()
