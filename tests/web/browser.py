@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
+import paho.mqtt.client as mqtt
 import pytest
 import urllib3
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -35,6 +36,11 @@ FEATURES = [
 ]
 SLOWEST_MS = 60_000
 """How long anything may take on a machine that is busy with something else; promises have limits of their own."""
+
+
+def stream(key: str) -> str:
+    """Return where the page shows a stream."""
+    return f"#/stream?{urlencode({'pipeline': 'pumps', 'key': key})}"
 
 
 @contextmanager
@@ -63,16 +69,26 @@ class Plant:
         self.url = f"http://127.0.0.1:{free_port()}"
         write(folder, config | {"outputs": outputs, "server": {"listen": self.url.removeprefix("http://")}})
         self._folder = folder
-        self.start()
         self._rng = np.random.default_rng(7)
         self._http = urllib3.PoolManager()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Run it, and wait until it answers."""
         self._written = 0  # as the daemon counts: since its start
         self._process = Process(self._folder, "config.yaml")
-        self._process.wait_for("ready", 200)
-        self._process.wait_for("server_listening")
+        try:
+            self._process.wait_for("ready", 250)
+            self._process.wait_for("server_listening")
+        except BaseException:
+            self._process.process.kill()
+            raise
         noted = self._folder / "state" / "server.json"
         wait_until(noted.exists, 60)
         self.token = json.loads(noted.read_text())["token"]
@@ -109,6 +125,18 @@ class Plant:
         with self.log.open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
         self._written += len(lines)
+
+    def published(self, port: int, messages: dict[str, dict[str, Any]]) -> None:
+        """Publish these by topic, and wait until they have been judged."""
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        for topic, record in messages.items():
+            client.publish(topic, json.dumps(record), qos=1).wait_for_publish(30)
+        client.disconnect()
+        client.loop_stop()
+        self._written += len(messages)
+        self.arrived()
 
     def usual(self, pump: str, n: int) -> None:
         """Send n normal records."""

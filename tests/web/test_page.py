@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from urllib.parse import urlencode
-
-import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.web.browser import Plant, chromium, needs_chromium, watched
+from tests.web.browser import Plant, needs_chromium, stream, watched
 
 pytestmark = needs_chromium
 
@@ -21,26 +17,6 @@ new MutationObserver(() => {
 }).observe(document, { childList: true, subtree: true });
 """
 """Notes when the table of streams is there, and when each alert is seen first (ms since 1970)."""
-
-
-@pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    one = Plant(tmp_path_factory.mktemp("plant"))
-    for pump in ("north/1", "north/2", "south/1", "south/2"):
-        one.usual(pump, 300)
-    one.arrived()
-    yield one
-    one.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-def stream(pump: str) -> str:
-    return f"#/stream?{urlencode({'pipeline': 'pumps', 'key': pump})}"
 
 
 def test_it_is_there_within_a_second(plant: Plant, browser: Browser) -> None:
