@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
+import paho.mqtt.client as mqtt
 import pytest
 import urllib3
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -37,6 +38,11 @@ SLOWEST_MS = 60_000
 """How long anything may take on a machine that is busy with something else; promises have limits of their own."""
 
 
+def stream(key: str) -> str:
+    """Return where the page shows a stream."""
+    return f"#/stream?{urlencode({'pipeline': 'pumps', 'key': key})}"
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """One Chromium without a window."""
@@ -57,24 +63,32 @@ class Plant:
         pipeline = {
             "sources": list(sources), "outputs": ["out"], "key": "{pump}",
             "record": {"time": "ts", "features": list(features)},
-            "detector": {"threshold": {"kind": "false_alarm_rate", "value": 1e-6}},
-            "alert": {"open_after": 1, "close_after": 10},
         }  # fmt: skip
         config = {"name": "plant-a", "pipelines": {"pumps": pipeline}, "sources": sources} | more
         outputs = {"out": {"type": "file", "path": "out.jsonl"}}
         self.url = f"http://127.0.0.1:{free_port()}"
         write(folder, config | {"outputs": outputs, "server": {"listen": self.url.removeprefix("http://")}})
         self._folder = folder
-        self.start()
         self._rng = np.random.default_rng(7)
         self._http = urllib3.PoolManager()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Run it, and wait until it answers."""
         self._written = 0  # as the daemon counts: since its start
         self._process = Process(self._folder, "config.yaml")
-        self._process.wait_for("ready", 200)
-        self._process.wait_for("server_listening")
+        try:
+            self._process.wait_for("ready", 250)
+            self._process.wait_for("server_listening")
+        except BaseException:
+            self._process.process.kill()
+            raise
         noted = self._folder / "state" / "server.json"
         wait_until(noted.exists, 60)
         self.token = json.loads(noted.read_text())["token"]
@@ -112,6 +126,18 @@ class Plant:
             file.write("".join(f"{line}\n" for line in lines))
         self._written += len(lines)
 
+    def published(self, port: int, messages: dict[str, dict[str, Any]]) -> None:
+        """Publish these by topic, and wait until they have been judged."""
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        for topic, record in messages.items():
+            client.publish(topic, json.dumps(record), qos=1).wait_for_publish(30)
+        client.disconnect()
+        client.loop_stop()
+        self._written += len(messages)
+        self.arrived()
+
     def usual(self, pump: str, n: int) -> None:
         """Send n normal records."""
         self.send(self.record(pump) for _ in range(n))
@@ -120,9 +146,16 @@ class Plant:
         """Wait until all that was sent has been judged."""
         wait_until(lambda: self.get("overview")["pipelines"][0]["records"] >= self._written, 60)
 
-    def level(self, pump: str) -> float:
-        """Return the level of the newest record."""
-        return float(self.get("streams/window", pipeline="pumps", key=pump, records=1)["level"][-1])
+    def judged(self, pump: str, **values: float) -> float:
+        """Send a record like all others but for these values, and return its level."""
+        record = self.record(pump, **values)
+        self.send([record])
+
+        def newest() -> Any:
+            return self.get("streams/window", pipeline="pumps", key=pump, records=1)
+
+        wait_until(lambda: newest()["time"] == [record["ts"]], 60)
+        return float(newest()["level"][0])
 
 
 class Watched:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from urllib.parse import urlencode
-
-import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.web.browser import Plant, chromium, needs_chromium, watched
+from tests.web.browser import Plant, needs_chromium, stream, watched
 
 pytestmark = needs_chromium
 
@@ -21,26 +17,6 @@ new MutationObserver(() => {
 }).observe(document, { childList: true, subtree: true });
 """
 """Notes when the table of streams is there, and when each alert is seen first (ms since 1970)."""
-
-
-@pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    one = Plant(tmp_path_factory.mktemp("plant"))
-    for pump in ("north/1", "north/2", "south/1", "south/2"):
-        one.usual(pump, 300)
-    one.arrived()
-    yield one
-    one.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
-
-
-def stream(pump: str) -> str:
-    return f"#/stream?{urlencode({'pipeline': 'pumps', 'key': pump})}"
 
 
 def test_it_is_there_within_a_second(plant: Plant, browser: Browser) -> None:
@@ -64,12 +40,9 @@ def test_the_score_moves_while_one_looks(plant: Plant, browser: Browser) -> None
         seen = set()
         for _ in range(5):
             seen.add(page.inner_text(".title .meter-text"))
-            plant.send([plant.record("north/1", flow=float(120 + 3 * len(seen)))])
-            plant.arrived()
-            page.wait_for_timeout(600)
+            newest = plant.judged("north/1")
+            one.until(lambda level=newest: page.inner_text(".title .meter-text") == f"{level:.2f}×")
         assert len(seen) >= 3
-        newest = plant.level("north/1")
-        one.until(lambda: page.inner_text(".title .meter-text") == f"{newest:.2f}×")
         assert not one.errors
 
 
@@ -78,10 +51,10 @@ def test_an_alert_is_seen_within_two_seconds_of_its_message(plant: Plant, browse
     with watched(browser, plant.url) as one:
         one.page.add_init_script(SHOWN)
         page = one.open(ready=".pill.live")
-        record = plant.record("north/2", pressure=9.0)
-        plant.send([record])
-        page.wait_for_function("window.alerts?.['north/2']")
-        after = page.evaluate("window.alerts['north/2']") / 1000 - record["ts"]
+        records = [plant.record("north/2", pressure=9.0) for _ in range(3)]  # of five: an alert opens
+        plant.send(records)
+        one.until(lambda: page.evaluate("window.alerts?.['north/2']"))
+        after = page.evaluate("window.alerts['north/2']") / 1000 - records[-1]["ts"]
         print(f"seen after {after:.2f} s")
         assert after < 2.0
         expect(page.locator("#verdict-title")).to_have_text("1 open alert")
@@ -94,12 +67,11 @@ def test_an_alert_is_seen_within_two_seconds_of_its_message(plant: Plant, browse
 
 def test_a_click_changes_the_verdict_of_the_next_such_record(plant: Plant, browser: Browser) -> None:
     """What was called a false alarm is none any more; the token is asked for once."""
-    def odd() -> float:
-        plant.send([plant.record("south/1", flow=121.0, pressure=8.4, power=30.2, temperature=54.1)])
-        plant.arrived()
-        return plant.level("south/1")
 
-    assert odd() > 1.0
+    def odd() -> float:
+        return plant.judged("south/1", flow=121.0, pressure=8.4, power=30.2, temperature=54.1)
+
+    assert min(odd() for _ in range(3)) > 1.0
     with watched(browser, plant.url) as one:
         page = one.open("#/alerts", ready=".alerts tbody tr.critical, .alerts tbody tr.warning")
         page.locator(".alerts a", has_text="south/1").click()
@@ -171,7 +143,6 @@ def test_it_stays_responsive_under_load(plant: Plant, browser: Browser) -> None:
         plant.arrived()
         after = plant.get("overview")
         keys, records = after["pipelines"][0]["keys"], after["pipelines"][0]["records"] - before["pipelines"][0]["records"]
-        one.until(lambda: "many/" in page.inner_text(".ranking tbody") or True)
         blocked, slow = page.evaluate("[window.blocked, window.slow.sort((a, b) => a - b)]")
         rate = records / (after["now"] - before["now"])
     print(f"{keys} keys, {rate:.0f} records/s; main thread blocked {blocked:.0f} ms, input {slow} ms")
