@@ -101,11 +101,11 @@ class Serving(Asker):
 def serving(
     folder: Path, routes: Sequence[BaseRoute] = (), *, listens: bool = True, **server: Any
 ) -> Iterator[Serving]:
-    """Run a daemon over a log, ``log.jsonl``, that serves these routes too."""
+    """Run a daemon over a log, ``log.jsonl``, that serves these routes, and neither page nor API."""
     sources = {
         "s": {"type": "tail", "paths": ["log.jsonl"], "start_at": "saved_or_beginning", "poll": "20ms"}
     }
-    write_config(folder, sources, file={"server": {"listen": "127.0.0.1:0"} | server})
+    write_config(folder, sources, file={"server": {"listen": "127.0.0.1:0", "page": False} | server})
     with patch.object(Daemon, "_more_routes", lambda *_: routes), Inside(folder / "config.yaml") as inside:
         one = Serving(folder, inside)
         if listens:
