@@ -94,6 +94,7 @@ def test_an_alert_is_seen_within_two_seconds_of_its_message(plant: Plant, browse
 
 def test_a_click_changes_the_verdict_of_the_next_such_record(plant: Plant, browser: Browser) -> None:
     """What was called a false alarm is none any more; the token is asked for once."""
+
     def odd() -> float:
         plant.send([plant.record("south/1", flow=121.0, pressure=8.4, power=30.2, temperature=54.1)])
         plant.arrived()
@@ -170,7 +171,10 @@ def test_it_stays_responsive_under_load(plant: Plant, browser: Browser) -> None:
             page.locator("#search").press_sequentially(f"many/{second}"[-3:], delay=10)
         plant.arrived()
         after = plant.get("overview")
-        keys, records = after["pipelines"][0]["keys"], after["pipelines"][0]["records"] - before["pipelines"][0]["records"]
+        keys, records = (
+            after["pipelines"][0]["keys"],
+            after["pipelines"][0]["records"] - before["pipelines"][0]["records"],
+        )
         one.until(lambda: "many/" in page.inner_text(".ranking tbody") or True)
         blocked, slow = page.evaluate("[window.blocked, window.slow.sort((a, b) => a - b)]")
         rate = records / (after["now"] - before["now"])
