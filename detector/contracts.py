@@ -268,17 +268,18 @@ class Alert:
         What is wrong: ``distance`` (the record is too far from normal), ``stuck`` (a value does not move),
         ``stale`` (no records come), ``shift`` (the mean of a window of records has moved), ``drift`` (the
         model is not what it was), ``score_drift`` (the scores as a whole have moved), ``gap`` (records are
-        missing), ``summary`` (alerts that were held together).
+        missing), ``summary`` (alerts that were held together), ``heartbeat`` (nothing: it shows that alerts
+        would come through, and only the outputs that are named for it get it).
     pipeline, key : str
         Where: the pipeline's name and the model's key.
     time : float
         The stream's time of the record that caused this notice; never the writer's clock. If ``stale``,
-        when it had been silent for too long, and when a record came again.
+        when it had been silent for too long, and when a record came again. If ``heartbeat``, of arrival.
     opened : float
         The `time` of the notice that opened the episode.
     record : int
         That model's record number, from 1, of the record that caused this notice; if ``stale``, of the
-        last one that had come.
+        last one that had come, if ``heartbeat``, its number.
     records : int
         How many records the episode has lasted so far; if ``gap``, how many are missing, 0 = unknown.
     score, threshold, level : float
@@ -286,11 +287,12 @@ class Alert:
         records with one value, if ``stale``, seconds without a record, if ``shift``, T of the window, if
         ``drift``, times the variance or the threshold, or standard deviations between the means; all when it
         opened. If ``score_drift``, the mean score since it moved, and before. If ``gap``, its
-        seconds. If ``summary``, alerts, the budget, and the worst level.
+        seconds. If ``summary``, alerts, the budget, and the worst level. If ``heartbeat``, the threshold is
+        the seconds until the next one is due.
     p : float or None
         Tail probability of that score; None where it has none.
     severity : str
-        ``warning`` or ``critical``.
+        ``warning`` or ``critical``; a ``heartbeat`` is ``info``.
     message : str
         The reason in a sentence.
     reasons : sequence of Reason
@@ -364,7 +366,7 @@ class KeyState:
     key : str
         The model.
     anomaly : bool
-        Whether an alert of the key is open, of whatever kind.
+        Whether an alert of the key is open and told, of whatever kind.
     severity : str
         The highest among the open alerts; "" = none is open.
     since : float or None
@@ -377,6 +379,10 @@ class KeyState:
         The stream's time of the newest record; None: none has come since the daemon was started.
     score, threshold, level : float or None
         Of that record; None while the verdict is silent.
+    quiet : str
+        Why nobody is told of an alert of the key that is open; it does not count above. "" = there is none.
+    acked : bool
+        Whether somebody has acknowledged all open alerts that are told.
     """
 
     key: str
@@ -389,6 +395,8 @@ class KeyState:
     score: float | None = None
     threshold: float | None = None
     level: float | None = None
+    quiet: str = ""
+    acked: bool = False
 
     def to_json(self, pipeline: str) -> str:
         """Return the state as one line of JSON, keys in the order above, ``schema`` and pipeline first."""
@@ -463,7 +471,7 @@ class Sink(Protocol):
     - ``at_once``, an int: `write` is given so many alerts at most. 1, where each is delivered by itself, so
       that a failure or a crash cannot make those before it come twice.
     - ``wants(alert)``: whether it is to be told of this one; asked when all before it have been written.
-      Without it the option ``grouped`` decides.
+      Without it the options ``grouped`` and ``quiet`` decide. It is not asked about a ``heartbeat``.
     - ``refused``, an int: how many alerts the receiver will never take, and `write` has passed over.
     - ``repeat()``, called when it was opened and then about every ``repeat_every_s`` seconds: tell again
       what is still so.

@@ -17,6 +17,7 @@ from tenacity.wait import wait_random_exponential
 from detector.contracts import Alert, Sink
 from detector.errors import SinkUnavailable, StateError
 from detector.failpoints import failpoint
+from detector.heartbeat import KIND
 from detector.store import Store
 
 log = structlog.get_logger()
@@ -39,17 +40,28 @@ class Courier(threading.Thread):
         Not opened yet; the courier opens and closes it.
     store : Store
         Has the outbox, and knows this sink.
-    grouped : bool
-        Whether the sink wants the alerts that are grouped, too, if it does not say so itself.
+    grouped, quiet : bool
+        Whether the sink wants the alerts that are grouped or quiet, too, if it does not say so itself.
+    heartbeat : bool
+        Whether it is one of those that heartbeats are for.
     """
 
-    def __init__(self, name: str, sink: Sink, store: Store, *, grouped: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        store: Store,
+        *,
+        grouped: bool = True,
+        quiet: bool = True,
+        heartbeat: bool = False,
+    ) -> None:
         super().__init__(name=f"sink {name}", daemon=True)
         self.sink_name = name
         self.failure: BaseException | None = None
         self._sink = sink
         self._store = store
-        self._grouped = grouped
+        self._grouped, self._quiet, self._heartbeat = grouped, quiet, heartbeat
         self._wake = threading.Event()
         self._stop_when_empty = threading.Event()
         self._give_up = threading.Event()
@@ -132,12 +144,16 @@ class Courier(threading.Thread):
         for seen, (_, alert) in enumerate(waiting):
             if len(wanted) == self._at_once:
                 return seen, wanted
-            if self._wants(alert):
+            if self._beats(alert) if alert.kind == KIND else self._wants(alert):
                 wanted.append(alert)
         return len(waiting), wanted
 
     def _told(self, alert: Alert) -> bool:
-        return self._grouped or not alert.grouped
+        return (self._grouped or not alert.grouped) and (self._quiet or not alert.quiet)
+
+    def _beats(self, alert: Alert) -> bool:
+        """Return whether to tell of a heartbeat: one that is late, as the next is due, proves nothing."""
+        return self._heartbeat and time.time() - alert.time < alert.threshold
 
     def _repeat_if_due(self) -> None:
         if time.monotonic() >= self._repeat_at and not self._give_up.is_set():

@@ -17,6 +17,7 @@ from detector.config.models import Config
 from detector.contracts import Sink, Source
 from detector.courier import Courier
 from detector.feedback import Feedback
+from detector.heartbeat import Heartbeat
 from detector.history import history_of
 from detector.keeper import Keeper
 from detector.labelbook import FILE as LABELS
@@ -97,7 +98,7 @@ class Prepared:
             self.pipeline, self._sources, store,
             [self._courier(sink, store) for sink in self._sinks],
             Refused(name, self._config.dead_letter), self._clock, self._history, self._keeper, self._feedback,
-            self._standing(), self._recent,
+            self._standing(), self._recent, self._heartbeat(),
         )  # fmt: skip
         worker.open()
         return worker
@@ -108,8 +109,15 @@ class Prepared:
 
     def _courier(self, name: str, store: Store) -> Courier:
         output = self._config.outputs.get(name)
-        grouped = getattr(output.options, "grouped", True) if output is not None else True
-        return Courier(name, self._sinks[name], store, grouped=grouped)
+        wants = {what: getattr(output.options, what, True) for what in ("grouped", "quiet")} if output else {}
+        beats = self._config.heartbeat is not None and name in self._config.heartbeat.outputs
+        return Courier(name, self._sinks[name], store, **wants, heartbeat=beats)
+
+    def _heartbeat(self) -> Heartbeat | None:
+        heartbeat = self._config.heartbeat
+        if heartbeat is None or not set(heartbeat.outputs) & self._sinks.keys():
+            return None
+        return Heartbeat(self.pipeline.name, heartbeat.every, self._clock)
 
     def _source(self, name: str) -> Source:
         connector = self._config.sources[name]

@@ -55,7 +55,7 @@ class Progress:
     missing : int
         Records that never came, as their sequence numbers say.
     alerts, anomalies : int
-        Episodes opened, and records beyond the threshold.
+        Episodes told, and records beyond the threshold.
     second_anomalies : int
         Records beyond the threshold of the second score, if there is one.
     evicted, fetched : int

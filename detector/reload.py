@@ -84,4 +84,5 @@ def _parts(config: Config, name: str) -> tuple[object, ...]:
     settings = config.pipelines[name]
     sources = {source: config.sources[source] for source in settings.sources}
     outputs = {output: config.outputs[output] for output in settings.outputs}
-    return settings, sources, outputs, config.dead_letter, config.server is not None
+    beats = config.heartbeat if config.heartbeat and outputs.keys() & set(config.heartbeat.outputs) else None
+    return settings, sources, outputs, config.dead_letter, config.server is not None, beats

@@ -23,6 +23,7 @@ _BEGIN_SO = (
 )
 _ALERTS = "SELECT name, value FROM entry WHERE kind = 'vector'"
 _OPEN = "SELECT value FROM entry WHERE kind = 'meta' AND name = ?"
+_ACKS = "SELECT name, value FROM entry WHERE kind = 'ack'"
 _TRIES = 2
 _PAUSE_S = 0.1
 
@@ -85,6 +86,26 @@ def newest(state_dir: Path, pipelines: Sequence[str], most: int = 5) -> list[Kno
         ]
         ids = [name for _, name in sorted(numbered, reverse=True)[:most]]
         found += [Known(name, pipeline, messages.get(name, "")) for name in ids]
+    return found
+
+
+def opened(state_dir: Path, pipelines: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the alerts that were open at the last commit, as plain data.
+
+    Each has ``open`` besides, and ``acked``: who has acknowledged it, when and with which note, or None.
+
+    Raises
+    ------
+    StateError
+        A database cannot be read.
+    """
+    found = []
+    for pipeline in pipelines:
+        database = state_dir / f"{pipeline}.db"
+        acks = {_text(name): json.loads(value) for name, value in _rows(database, _ACKS)}
+        for (value,) in _rows(database, _OPEN, (b"open_alerts",)):
+            alerts = map(json.loads, json.loads(value or b"[]"))
+            found += [alert | {"open": True, "acked": acks.get(alert["id"])} for alert in alerts]
     return found
 
 

@@ -12,7 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -48,9 +48,11 @@ class _Wrong:
     """What is wrong with a key."""
 
     severity: str
-    since: float
+    since: float | None
     kinds: tuple[str, ...]
     top: tuple[str, ...]
+    quiet: str
+    acked: bool
 
 
 class Standing:
@@ -139,6 +141,10 @@ class Standing:
                 self._meta = {"calmed": json.dumps(list(self._calmed)).encode()}
             self._changed.add(alert.key)
 
+    def look_again(self) -> None:
+        """Take note that people have said something of alerts: that they have seen one, say."""
+        self._changed.update(self._open)
+
     def cut(self) -> None:
         """Take note that a commit of what was decided so far begins."""
         self._storing = self._noted, {key: self._of(key) for key in self._changed}
@@ -184,21 +190,30 @@ class Standing:
 
     def _state(self, key: str, newest: _Newest | None) -> KeyState:
         wrong, numbers = self._wrong.get(key), newest or (None,) * 4
-        record = [one if one is not None and math.isfinite(one) else None for one in numbers]
+        at, score, threshold, level = (
+            one if one is not None and math.isfinite(one) else None for one in numbers
+        )
+        state = KeyState(key, time=at, score=score, threshold=threshold, level=level)
         if wrong is None:
-            return KeyState(key, False, "", None, (), (), *record)
-        return KeyState(key, True, wrong.severity, wrong.since, wrong.kinds, wrong.top, *record)
+            return state
+        return replace(
+            state, anomaly=wrong.since is not None, severity=wrong.severity, since=wrong.since,
+            kinds=wrong.kinds, top=wrong.top, quiet=wrong.quiet, acked=wrong.acked,
+        )  # fmt: skip
 
     def _of(self, key: str) -> _Wrong | None:
         """Return what is wrong with a key by the alerts that are open now."""
         found = [self._pipeline.open_alerts.get(about) for about in sorted(self._open.get(key, ()))]
-        alerts = [alert for alert in found if alert is not None]
-        if not alerts:
+        there = [alert for alert in found if alert is not None]
+        if not there:
             return None
+        alerts, acks = [alert for alert in there if not alert.quiet], self._pipeline.quiet.hush.acks
         named = [reason.name for alert in alerts for reason in notable(alert.reasons, _NAMED)]
         return _Wrong(
-            min(alert.severity for alert in alerts),  # "critical" sorts before "warning"
-            min(alert.opened for alert in alerts),
+            min((alert.severity for alert in alerts), default=""),  # "critical" sorts before "warning"
+            min((alert.opened for alert in alerts), default=None),
             tuple(dict.fromkeys(alert.kind for alert in alerts)),
             tuple(dict.fromkeys(named))[:_NAMED],
+            next((alert.quiet for alert in there if alert.quiet), ""),
+            bool(alerts) and all(alert.id in acks for alert in alerts),
         )

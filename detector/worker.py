@@ -27,6 +27,7 @@ from detector.couriers import Couriers
 from detector.errors import EndOfInput, StateError
 from detector.failpoints import failpoint
 from detector.feedback import Feedback
+from detector.heartbeat import Heartbeat
 from detector.history import History
 from detector.keeper import Keeper
 from detector.metric import archive
@@ -111,6 +112,8 @@ class Worker(threading.Thread):
         Tells the outputs that show it how it stands with each key.
     observer : Observer, optional
         Sees what passes.
+    heartbeat : Heartbeat, optional
+        Makes signs of life.
 
     Attributes
     ----------
@@ -137,6 +140,7 @@ class Worker(threading.Thread):
         feedback: Feedback | None = None,
         standing: Standing | None = None,
         observer: Observer | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
@@ -154,6 +158,7 @@ class Worker(threading.Thread):
         self._keeper, self._feedback = keeper, feedback
         self._standing = standing or Standing(pipeline, [])
         self.observer = observer
+        self._heartbeat = heartbeat
         self.questions = Questions(pipeline.name)
         self._learns = True
         self._looked = self._listening = -math.inf
@@ -218,6 +223,7 @@ class Worker(threading.Thread):
 
         def changing() -> T:
             done = what()
+            self._standing.look_again()
             self._commit(always=True)
             return done
 
@@ -276,6 +282,7 @@ class Worker(threading.Thread):
                 self._couriers.check()
                 self._listen()
                 self._standing.step()
+                self._beat()
         except BaseException as error:
             self.failure = error
         finally:
@@ -390,6 +397,7 @@ class Worker(threading.Thread):
                 if batch is None or self._due():
                     self._commit()
             self._look_for_silence()
+            self._beat()
 
     def _take(self, name: str, source: Source, batch: Batch) -> None:
         begun = time.perf_counter()
@@ -429,11 +437,22 @@ class Worker(threading.Thread):
         self._standing.hear(alerts)
         if self.observer is not None:
             self.observer.hear(alerts)
-        progress.alerts += sum(alert.status == "open" for alert in alerts)
-        progress.notices.update((alert.kind, alert.status) for alert in alerts)
+        told = [alert for alert in alerts if not alert.quiet]
+        progress.alerts += sum(alert.status == "open" for alert in told)
+        progress.notices.update((alert.kind, alert.status) for alert in told)
         progress.missing += sum(alert.records for alert in alerts if alert.kind == "gap")
         progress.open_alerts = len(self.pipeline.open_alerts)
         progress.last_alert = alerts[-1] if alerts else progress.last_alert
+
+    def _beat(self) -> None:
+        """Give a sign of life, if one is due and anything could be heard; see `detector.heartbeat`."""
+        sources = self._sources.values()
+        if self._heartbeat is None or not any(getattr(source, "connected", True) for source in sources):
+            return
+        beat = self._heartbeat.due()
+        if beat is not None:
+            self._waiting.alerts.append(beat)
+            self._commit()
 
     def _look_for_silence(self) -> None:
         """Tell of keys that have gone silent; where all sources end by themselves, the records tell."""

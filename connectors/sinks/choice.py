@@ -30,9 +30,13 @@ class Choice(Options):
     grouped: bool = Field(
         default=False, description="also the alerts that a summary stands for (alert.max_per_minute)"
     )
+    quiet: bool = Field(
+        default=False, description="also the alerts that are quiet (alert.quiet, silences, acknowledged ones)"
+    )
 
     def wants(self, alert: Alert) -> bool:
         """Return whether to tell of this one."""
         status = alert.status in self.on or (alert.kind in OVER_AT_ONCE and "open" in self.on)
         severe = self.least == "warning" or alert.severity == "critical"
-        return status and severe and (self.grouped or not alert.grouped)
+        one_by_one = (self.grouped or not alert.grouped) and (self.quiet or not alert.quiet)
+        return status and severe and one_by_one

@@ -57,6 +57,9 @@ class FileOptions(Options):
     grouped: bool = Field(
         default=True, description="also the alerts that a summary stands for (alert.max_per_minute)"
     )
+    quiet: bool = Field(
+        default=True, description="also the alerts that are quiet (alert.quiet, silences, acknowledged ones)"
+    )
 
 
 class FileSink:

@@ -58,6 +58,9 @@ class MqttOptions(Connection):
     grouped: bool = Field(
         default=False, description="also the alerts that a summary stands for (alert.max_per_minute)"
     )
+    quiet: bool = Field(
+        default=False, description="also the alerts that are quiet (alert.quiet, silences, acknowledged ones)"
+    )
 
     @field_validator("topic", "state_topic", "learning_topic")
     @classmethod

@@ -1,7 +1,7 @@
 """Alerts as a history in an SQLite file, to be asked by anyone while we write.
 
-One row a notice. An alert that comes a second time, after a crash, is known by its id, status and record, and
-ignored. A write is one transaction, forced to the disk.
+One row a notice. An alert that comes a second time, after a crash, is known by its id, status, record and
+whether it was quiet, and ignored. A write is one transaction, forced to the disk.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BUSY_S = 5.0
 
 _COLUMNS = (
     "id", "status", "kind", "pipeline", "key", "time", "opened", "record", "records", "score", "threshold",
-    "level", "p", "severity", "message", "known",
+    "level", "p", "severity", "message", "known", "quiet",
 )  # fmt: skip
 _SCHEMA = f"""
 CREATE TABLE alerts (
@@ -37,8 +37,9 @@ CREATE TABLE alerts (
   id TEXT NOT NULL, status TEXT NOT NULL, kind TEXT NOT NULL, pipeline TEXT NOT NULL, key TEXT NOT NULL,
   time REAL, opened REAL, record INTEGER NOT NULL, records INTEGER NOT NULL, score REAL, threshold REAL,
   level REAL, p REAL, severity TEXT NOT NULL, message TEXT NOT NULL, known TEXT NOT NULL,
+  quiet TEXT NOT NULL, -- why nobody was told of it; the episode may be told later
   alert TEXT NOT NULL, -- all of it, as JSON
-  UNIQUE (id, status, record)
+  UNIQUE (id, status, record, quiet)
 );
 CREATE INDEX alerts_stored ON alerts (stored);
 CREATE INDEX alerts_time ON alerts (time);
@@ -68,6 +69,9 @@ class SqliteOptions(Options):
     )
     grouped: bool = Field(
         default=True, description="also the alerts that a summary stands for (alert.max_per_minute)"
+    )
+    quiet: bool = Field(
+        default=True, description="also the alerts that are quiet (alert.quiet, silences, acknowledged ones)"
     )
 
 

@@ -28,6 +28,9 @@ class StdoutOptions(Options):
     grouped: bool = Field(
         default=False, description="also the alerts that a summary stands for (alert.max_per_minute)"
     )
+    quiet: bool = Field(
+        default=False, description="also the alerts that are quiet (alert.quiet, silences, acknowledged ones)"
+    )
 
 
 class StdoutSink:

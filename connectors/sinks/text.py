@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from detector.contracts import NOTABLE, Alert, Reason
 
-OVER_AT_ONCE = ("gap", "summary")
+OVER_AT_ONCE = ("gap", "summary", "heartbeat")
 """Kinds whose only notice is ``closed``: what they tell of is over when it is told."""
 
 _CALENDAR = 1e8  # a stream's time below this counts records, or seconds since a machine was started
@@ -49,6 +49,8 @@ def title(alert: Alert) -> str:
 def details(alert: Alert) -> str:
     """Return the message, when, and the features that have part in it; one a line."""
     lines = [printable(alert.message), f"time: {moment(alert.time)}", f"kind: {alert.kind}"]
+    if alert.kind == "heartbeat":
+        return "\n".join(lines)
     if alert.status != "open":
         lines.append(f"opened: {moment(alert.opened)}, {alert.records} records")
     lines.append(f"level: {alert.level:.3g} (score {alert.score:.4g}, threshold {alert.threshold:.4g})")

@@ -54,9 +54,13 @@ class WebhookSink:
         self._told = Episodes(self.name, resume)
 
     def wants(self, alert: Alert) -> bool:
-        """Return whether to send it: what is shown as open must be closed, whatever else is not told."""
-        closes = self._format.stateful and alert.status == "closed" and alert.id in self._told
-        return closes or self.options.wants(alert)
+        """Return whether to send it: what is shown as open must be closed, whatever else is not told.
+
+        Nor may it end by itself while it is open and people want no repetition.
+        """
+        shown = self._format.stateful and alert.id in self._told
+        needed = alert.status == "closed" or (alert.status == "update" and self._format.repeats)
+        return (shown and needed) or self.options.wants(alert)
 
     def write(self, alerts: Sequence[Alert]) -> bytes:
         """Send one request for each."""

@@ -22,6 +22,7 @@ from detector.contracts import Alert
 _LASTS = 4  # times the interval of sending again, as Prometheus does: three may get lost
 _SEEN_S = 300.0
 """How long what was over at once is shown: longer than an Alertmanager waits for more (group_wait)."""
+_BEATS = 2  # so many intervals a heartbeat lasts: one may be late
 _AT_ONCE = 200
 
 
@@ -52,6 +53,8 @@ class Alertmanager(Format):
         return now + _LASTS * self.options.resend
 
     def _end(self, alert: Alert, entry: Entry, now: float) -> float:
+        if alert.kind == "heartbeat":
+            return now + _BEATS * alert.threshold
         if alert.kind in OVER_AT_ONCE:
             return now + _SEEN_S
         over = min(alert.time, now) if on_calendar(alert.time) else now

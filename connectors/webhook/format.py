@@ -112,6 +112,12 @@ def _slack(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _priority(alert: Alert) -> int:
+    if alert.kind == "heartbeat":
+        return 1
+    return 2 if alert.status == "closed" else 5 if alert.severity == "critical" else 4
+
+
 class Ntfy(Format):
     """A push notification, published as JSON to an ntfy server."""
 
@@ -128,7 +134,7 @@ class Ntfy(Format):
                 "topic": topic.get_secret_value(),
                 "title": shorten(title(alert), 200),
                 "message": text,
-                "priority": 2 if closed else 5 if alert.severity == "critical" else 4,
+                "priority": _priority(alert),
                 "tags": ["white_check_mark" if closed else "rotating_light", alert.kind],
             }
         )

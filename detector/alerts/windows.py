@@ -54,6 +54,11 @@ class Window:
             since, until, is_open = self._known = self._look(time)
         return is_open, until
 
+    def next(self, time: float) -> float:
+        """Return the first start after a time; inf: there is none."""
+        is_open, until = self.at(time)
+        return self.at(until)[1] if is_open else until
+
     def covers(self, times: Floats) -> NDArray[np.bool_]:
         """Return at which of these times it is open, (n,) for times of shape (n,)."""
         covered = np.zeros(len(times), np.bool_)

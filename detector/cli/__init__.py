@@ -18,12 +18,12 @@ from detector.cli.say import say
 from detector.errors import ConfigError, KyoriError, StateInUse
 
 _VERBS = (
-    *("demo", "run", "score", "explain", "compare", "backtest", "features", "label", "nearest", "report"),
-    *("init", "validate", "doctor", "test", "schema", "version"),
+    *("demo", "run", "score", "explain", "compare", "backtest", "features", "label", "learn", "nearest"),
+    *("report", "top", "tap", "init", "validate", "doctor", "test", "schema", "version"),
 )
 """Each is a function of that name in the module of that name beside this one."""
 
-_GROUPS = ("metric", "models", "snapshot", "data")
+_GROUPS = ("alerts", "metric", "models", "snapshot", "data")
 """Each is a module beside this one, whose `app` has verbs of its own."""
 
 _STATE_IN_USE = 3

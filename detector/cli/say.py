@@ -21,7 +21,16 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
     nl : bool
         With a line feed at the end.
     """
-    typer.echo(_PARTS.sub(_printable, text), err=err, nl=nl)
+    typer.echo(printable(text), err=err, nl=nl)
+
+
+def printable(text: str) -> str:
+    r"""Return text with everything in it escaped that a terminal would obey.
+
+    >>> printable("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return _PARTS.sub(_printable, text)
 
 
 def _printable(found: re.Match[str]) -> str:

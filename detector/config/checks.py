@@ -39,6 +39,15 @@ def names_meet(data: Any) -> Iterator[Finding]:
                 yield (kind, name), f"the {word} is not used", f"name it in a pipeline's {kind}, or remove it"
 
 
+def heartbeats_meet(data: Any) -> Iterator[Finding]:
+    """Check that the heartbeat goes to outputs that exist."""
+    known = _map(data, "outputs")
+    for place, name in enumerate(_list(_map(data, "heartbeat"), "outputs")):
+        if name not in known:
+            message = f"there is no output {shown(name)}"
+            yield ("heartbeat", "outputs", place), message, suggestion(str(name), known)
+
+
 def _used_twice(word: str, name: str, first: str, second: str) -> tuple[str, str]:
     if first == second:
         return f"the {word} {name} is named twice", "name it once"

@@ -17,7 +17,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from detector.config.checks import cases_meet, distances_exist, names_meet, turned_values
+from detector.config.checks import (
+    cases_meet,
+    distances_exist,
+    heartbeats_meet,
+    names_meet,
+    turned_values,
+)
 from detector.config.explain import Report, secret_places
 from detector.config.models import Config, Connector, File
 from detector.config.secrets import fill
@@ -104,6 +110,7 @@ def load_text(
     commanded = found.commands(commands)
     found.findings(names_meet(data))
     found.findings(cases_meet(data))
+    found.findings(heartbeats_meet(data))
     found.findings(distances_exist(data, distances))
     # What could not be filled in was reported already; it is empty now, and wrong for that reason only.
     unfilled = {problem.path for problem in problems}
@@ -118,6 +125,7 @@ def load_text(
         outputs=connectors["outputs"],
         commands=commanded,
         server=file.server,
+        heartbeat=file.heartbeat,
         log=file.log,
         tests=file.tests,
         watch=file.reload.watch,

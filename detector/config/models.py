@@ -58,6 +58,15 @@ class Reload(Settings):
     watch: bool = Field(default=False, description="read this file again when it has changed")
 
 
+class Heartbeat(Settings):
+    """A sign of life, as an alert: what stops when alerts would not come through any more."""
+
+    every: Interval = Field(ge=1.0, description="how often, as 5m")
+    outputs: tuple[str, ...] = Field(
+        min_length=1, description="names from outputs: below; no other output gets it"
+    )
+
+
 class File(Settings):
     """One file runs the daemon; relative paths begin at its directory."""
 
@@ -76,6 +85,9 @@ class File(Settings):
     server: Server | None = Field(
         default=None,
         description="page, API, metrics and health by HTTP; `server: {}`: all defaults. Default: none",
+    )
+    heartbeat: Heartbeat | None = Field(
+        default=None, description="a sign of life for those who watch that kyori watches; default: none"
     )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     reload: Reload = Field(default=Reload(), description="when this file is read again by itself")
@@ -115,6 +127,8 @@ class Config:
         Where commands are taken from.
     server : Server or None
         What is served by HTTP.
+    heartbeat : Heartbeat or None
+        Who gets a sign of life, and how often.
     log : Log
         What the daemon says about itself.
     tests : tuple of Case
@@ -144,6 +158,7 @@ class Config:
     outputs: Mapping[str, Connector] = field(repr=False)
     commands: Connector | None = field(repr=False)
     server: Server | None = field(repr=False)
+    heartbeat: Heartbeat | None
     log: Log
     tests: tuple[Case, ...] = field(repr=False)
     watch: bool

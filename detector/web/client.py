@@ -46,8 +46,9 @@ class Client:
     def __init__(self, url: str, token: str, cert: Path | None = None) -> None:
         self.url = url
         self._headers = {"Authorization": f"Bearer {token}"}
-        trusted = None if cert is None else _trusting(cert)
-        self._pool = urllib3.PoolManager(retries=False, ssl_context=trusted)
+        # Its certificate may be for the name that others know it by.
+        trusted: dict[str, Any] = {} if cert is None else {"ssl_context": _trusting(cert), "assert_hostname": False}
+        self._pool = urllib3.PoolManager(retries=False, **trusted)
 
     @classmethod
     def of(cls, config: Config) -> Client:
@@ -127,7 +128,7 @@ class Client:
 def _trusting(cert: Path) -> ssl.SSLContext:
     """Return what trusts this very certificate, by whatever name it is asked for."""
     made = ssl.create_default_context(cafile=str(cert))
-    made.check_hostname = False  # it may be for the name that others know it by
+    made.check_hostname = False
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return made
 

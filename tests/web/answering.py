@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from detector.web.office import recent_of
 from tests.brokers import wait_until
 from tests.daemon.running import Inside, write
 from tests.web.serving import Serving
@@ -75,12 +76,18 @@ def answering(folder: Path, **pipeline: Any) -> Iterator[Serving]:
 
 def fed(one: Serving, lines: Sequence[str]) -> None:
     """Append these lines, and wait until the pipeline has seen them, and their alerts are kept."""
-    progress = one.inside.progress("pumps")
-    before = progress.records
+    worker = one.inside.daemon.workers["pumps"]
+    recent, progress = recent_of(worker), worker.progress
+    before, heard = progress.records, recent.heard()[1]
+    delivered = {name: tally.delivered for name, tally in worker.outputs().items()}
     append(one.folder, lines)
     wait_until(lambda: progress.records >= before + len(lines), 30)
-    worker = one.inside.daemon.workers["pumps"]
-    wait_until(lambda: all(tally.waiting == 0 for tally in worker.outputs().values()), 30)
+
+    def kept() -> bool:
+        made = recent.heard()[1] - heard
+        return all(tally.delivered == delivered[name] + made for name, tally in worker.outputs().items())
+
+    wait_until(kept, 30)
 
 
 def got(one: Serving, path: str, status: int = 200) -> Any:
