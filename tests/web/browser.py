@@ -15,7 +15,7 @@ import numpy as np
 import paho.mqtt.client as mqtt
 import pytest
 import urllib3
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.brokers import free_port, wait_until
 from tests.daemon.running import Process, write
@@ -169,12 +169,16 @@ class Watched:
         self.page.set_default_timeout(SLOWEST_MS)
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
-        self.page.on("console", lambda told: self.errors.append(told.text) if told.type == "error" else None)
+        self.page.on("console", self._told)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
             "dialog", lambda dialog: (self.errors.append(f"dialog {dialog.message}"), dialog.dismiss())
         )
         self.page.on("request", self._requested)
+
+    def _told(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} {message.location['url']}")
 
     def _requested(self, request: Any) -> None:
         if urlsplit(request.url)[:2] != urlsplit(self.url)[:2]:

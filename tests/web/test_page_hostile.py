@@ -79,7 +79,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     try:
         with Plant(folder, PAYLOADS, sources={"broker": topics}) as one:
             for i, key in enumerate(PAYLOADS):
-                one.send(records(key, 60, rng))
+                one.send(records(key, 200, rng))
                 one.send(records(key, 4, rng, odd=i))
             one.arrived()
             one.published(broker.port, {f"plant/{key}": records(key, 1, rng)[0] for key in PAYLOADS if "/" not in key})
