@@ -1,5 +1,4 @@
-"""Writes cli.md from the command line itself. ``python docs/make_cli.py``, or ``make reference`` for all
-made pages.
+"""Writes cli.md from the command line itself. ``python docs/make_cli.py``.
 
 A test (tests/docs/test_reference.py) fails while the page is not what this makes.
 """
