@@ -15,7 +15,7 @@ OLDEST_READY := $(OLDEST)/ready
 EXTRAS := demo logs parquet kafka redis sparkplug apprise zstd spark
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-oldest check format bench bench-speed bench-accuracy profile crash controls fuzz soak docs clean help lock wheel
+.PHONY: run test test-oldest check format bench bench-speed bench-accuracy profile crash controls fuzz soak reference docs clean help lock wheel
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -98,6 +98,12 @@ fuzz: $(FUZZ_READY) ## throw bytes at whatever reads bytes, SECONDS (default 55)
 
 soak: $(READY) ## run for MINUTES (default 20) with reconnects; memory, descriptors and threads must not grow
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)
+
+reference: $(READY) ## make the pages that are made from the code
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_python.py
+	$(BIN)/python docs/make_adr.py
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/python -m mkdocs build --strict

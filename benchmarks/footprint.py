@@ -1,6 +1,7 @@
-"""What kyori takes on a disk and at its start: size of the wheel, of all that is installed with it, start and memory.
+"""What kyori takes: the size of the wheel and of all that is installed with it, the start, the memory.
 
-It looks at the environment that it runs in, at what kyori needs of it without extras; the wheel is built for it.
+It looks at the environment that it runs in, at what kyori needs of it without extras; the wheel is built
+for it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _EXAMPLES = Path(detector.__file__).parent / "_examples"
 
 
 def main() -> None:
-    """Import what compiles while it is imported, and run an example for what is compiled when it is called."""
+    """Import what compiles while it is imported, and run an example for what compiles when called."""
     for package in (alerts, connectors.decode, distances, features, kernel, labels, reference, verdict):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)

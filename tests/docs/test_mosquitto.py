@@ -63,4 +63,4 @@ def test_the_readme_gives_these_settings() -> None:
     settings = [line for line in CONF.read_text().splitlines() if line and not line.startswith("#")]
     told = settings[2:]
     for page in (ROOT / "README.md", ROOT / "docs" / "sources.md"):
-        assert "```\n" + "\n".join(told) + "\n```" in page.read_text()
+        assert "```text\n" + "\n".join(told) + "\n```" in page.read_text()

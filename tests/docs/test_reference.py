@@ -37,9 +37,10 @@ def blocks() -> list[object]:
     return found
 
 
-def test_configuration_page_is_up_to_date() -> None:
-    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["page"]()
-    assert (ROOT / "docs" / "configuration.md").read_text() == made, "run: python docs/make_reference.py"
+@pytest.mark.parametrize("script", sorted((ROOT / "docs").glob("make_*.py")), ids=lambda script: script.stem)
+def test_pages_that_are_made_are_up_to_date(script: Path) -> None:
+    made = runpy.run_path(str(script))
+    assert made["PAGE"].read_text() == made["page"](), "run: make reference"
 
 
 def test_every_map_of_a_pipeline_has_a_section() -> None:

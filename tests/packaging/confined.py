@@ -1,8 +1,8 @@
 """Runs an installed kyori as its container does: as nobody, all file systems read-only but one folder.
 
-``python -m tests.packaging.confined PREFIX CACHE``, after packaging/install.sh. State and a copy of the compiled kernels
-(numba takes only a directory that it could write to) are in that folder. It fails unless the example's alert opens and
-closes, nothing else was written, and no kernel had to be compiled.
+``python -m tests.packaging.confined PREFIX CACHE``, after packaging/install.sh. State and a copy of the
+compiled kernels (numba takes only a directory that it could write to) are in that folder. It fails unless
+the example's alert opens and closes, nothing else was written, and no kernel had to be compiled.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def test_its_broker_has_the_settings_that_lose_nothing() -> None:
         {line for line in (ROOT / "examples" / name).read_text().splitlines() if line[:1].islower()}
         for name in ("compose/mosquitto.conf", "mosquitto.conf")
     )
-    assert {line for line in told - ours} == {
+    assert told - ours == {
         "listener 1883 127.0.0.1",
         "persistence_location /var/lib/mosquitto/",
     }
