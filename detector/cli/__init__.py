@@ -18,7 +18,19 @@ from detector.cli.say import say
 from detector.errors import ConfigError, KyoriError, StateInUse
 
 _VERBS = (
-    *("demo", "run", "score", "explain", "compare", "backtest", "features", "label", "nearest", "report"),
+    *(
+        "demo",
+        "run",
+        "score",
+        "explain",
+        "compare",
+        "backtest",
+        "features",
+        "label",
+        "nearest",
+        "report",
+        "spark",
+    ),
     *("init", "validate", "schema", "version"),
 )
 """Each is a function of that name in the module of that name beside this one."""
