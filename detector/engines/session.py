@@ -24,6 +24,8 @@ OLDEST_JAVA = 17
 _PACKAGES = ("pyspark", "pandas", "pyarrow", "google.protobuf")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _LOOPBACK = "127.0.0.1"
+_BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For a Java that ends soon: it compiles little."""
 _ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 
 
@@ -104,7 +106,7 @@ def _set_environment(master: str) -> None:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers take the system's
     if _local(master):
         os.environ.setdefault("SPARK_LOCAL_IP", _LOOPBACK)
-    if master.startswith("local-cluster") and "SPARK_HOME" not in os.environ:
+    if _is_trial(master) and "SPARK_HOME" not in os.environ:
         os.environ["SPARK_HOME"] = str(_home())
 
 
@@ -135,6 +137,8 @@ def _options(master: str, partitions: int) -> dict[str, str]:
         options["spark.sql.shuffle.partitions"] = str(partitions)
     if _local(master):
         options |= {"spark.driver.host": _LOOPBACK, "spark.driver.bindAddress": _LOOPBACK}
+    if _is_trial(master):
+        options |= {f"spark.{who}.extraJavaOptions": _BRIEF for who in ("driver", "executor")}
     of_workers = dict.fromkeys(_THREADS, "1")
     if "NUMBA_CACHE_DIR" in os.environ:
         of_workers["NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
@@ -145,3 +149,8 @@ def _options(master: str, partitions: int) -> dict[str, str]:
 
 def _local(master: str) -> bool:
     return master.startswith("local")
+
+
+def _is_trial(master: str) -> bool:
+    """Tell whether it is a cluster of processes on this machine, which is there to try things with."""
+    return master.startswith("local-cluster")
