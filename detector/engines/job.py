@@ -228,7 +228,7 @@ def _metric(settings: Settings) -> bytes:
 
 
 def _write(note: Path, job: Job, schema: str, whole: Whole) -> None:
-    meta = {"name": job.name, "schema": schema, "learning": int(whole.learning)}
+    meta: dict[str, str | int | float] = {"name": job.name, "schema": schema, "learning": int(whole.learning)}
     draft = note.with_name(f".{note.name}")
     draft.write_bytes(codec.encode({"metric": np.frombuffer(whole.metric, np.uint8)}, meta))
     draft.rename(note)

@@ -67,9 +67,9 @@ class Kept:
         """
         arrays, meta = codec.decode(data)
         try:
-            own = [arrays.pop(name).tobytes() for name in _PARTS]
+            row, open_alerts, budget = (arrays.pop(name).tobytes() for name in _PARTS)
             entries = {_split(name): array.tobytes() for name, array in arrays.items()}
-            return cls(*own, entries, int(meta["records"]), int(meta["alerts"]))
+            return cls(row, open_alerts, budget, entries, int(meta["records"]), int(meta["alerts"]))
         except (KeyError, ValueError) as error:
             raise CorruptState(f"saved key: it lacks {error}") from None
 

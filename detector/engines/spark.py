@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - as everybody writes it
-from pyspark.sql.streaming import StatefulProcessor, StatefulProcessorHandle
+from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle
 from pyspark.sql.types import DoubleType, StringType, StructType
 
 from connectors.decode.times import Times
@@ -97,9 +97,9 @@ def score_stream(
     ]
     records = df.select(*taken)
     order = f"order {records.schema['order'].dataType.simpleString()}"
-    initial = {} if seed is None else {"initialState": seed.groupBy("key")}
+    initial = seed.groupBy("key") if seed is not None else None
     return records.groupBy("key").transformWithStateInPandas(
-        _Processor(keyed), _OUT.format(order=order), "Append", "None", **initial
+        _Processor(keyed), _OUT.format(order=order), "Append", "None", initial
     )
 
 
