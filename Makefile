@@ -15,7 +15,7 @@ OLDEST_READY := $(OLDEST)/ready
 EXTRAS := demo logs parquet kafka redis sparkplug apprise zstd spark
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-oldest check format bench bench-speed bench-accuracy profile crash controls fuzz soak reference docs clean help lock wheel
+.PHONY: run test test-spark test-oldest check format bench bench-speed bench-accuracy profile crash controls fuzz soak reference docs clean help lock wheel
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ run: $(READY) ## watch kyori find faults in a real server's sensors, over MQTT
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) ## run the tests (with a real mosquitto, where it is installed)
 	$(BIN)/python -m pytest -n $(or $(JOBS),3) --dist worksteal
+
+test-spark: $(READY) ## run the tests that start Spark, with two workers; needs Java 17
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m spark tests/spark
 
 test-oldest: $(OLDEST_READY) ## run the learners' tests with the oldest scikit-learn
 	$(OLDEST)/bin/python -m pytest tests/test_learners_conformance.py

@@ -59,7 +59,7 @@ def rows(batch: Batch, result: Result, pipeline: Pipeline) -> list[list[Any]]:
         if not quiet:
             table[i][3:5] = level, p
     for place in np.flatnonzero(scores.anomaly).tolist():
-        table[used[place]][5:7] = 1, _top(scores.shares[place, pipeline.vector.context :], pipeline)
+        table[used[place]][5:7] = 1, top(scores.shares[place, pipeline.vector.context :], pipeline)
     for i, told in zip(used.tolist(), _told(result, pipeline), strict=True):
         table[i][len(COLUMNS) :] = told
     for rejected in reversed(batch.rejected):
@@ -78,7 +78,7 @@ def _times(batch: Batch) -> list[str | None]:
     ]
 
 
-def _top(shares: np.ndarray, pipeline: Pipeline) -> str:
+def top(shares: np.ndarray, pipeline: Pipeline) -> str:
     """Return the features with the largest shares, up or down, as ``vibration=0.81;flow=0.12``."""
     order = np.argsort(-np.abs(shares), kind="stable")[:_NAMED].tolist()
     named = [j for rank, j in enumerate(order) if rank == 0 or abs(shares[j]) >= NOTABLE]

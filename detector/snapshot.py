@@ -18,6 +18,35 @@ class Moments(NamedTuple):
     records: float
 
 
+def measured(X: Floats) -> Moments:
+    """Return the moments of the records of X (n, d) that are whole: finite in every column."""
+    whole = X[np.isfinite(X).all(axis=1)]
+    n = len(whole)
+    mean = whole.sum(axis=0) / max(n, 1)
+    apart = whole - mean
+    mean += apart.sum(axis=0) / max(n, 1)  # what rounding left
+    apart = whole - mean
+    return Moments(mean, apart.T @ apart / max(n, 1), float(n))
+
+
+def united(a: Moments, b: Moments) -> Moments:
+    """Return the moments of the records of both, as if they had been measured together.
+
+    The update of Chan, Golub and LeVeque (1983); see also `detector.merged`, for the charts of models.
+
+    >>> X = np.array([[1.0, 2.0], [3.0, 1.0], [4.0, 6.0], [8.0, 0.0]])
+    >>> both = united(measured(X[:1]), measured(X[1:]))
+    >>> np.allclose(both.covariance, np.cov(X.T, bias=True)), both.records
+    (True, 4.0)
+    """
+    records = a.records + b.records
+    share = b.records / max(records, 1.0)
+    apart = b.mean - a.mean
+    between = np.outer(apart, apart) * (share * (1.0 - share))
+    covariance = (1.0 - share) * a.covariance + share * b.covariance + between
+    return Moments(a.mean + share * apart, covariance, records)
+
+
 def moments(chart: Floats, d: int, *, full: bool) -> Moments:
     """Return the moments of a chart, see `detector.row`.
 

@@ -19,7 +19,7 @@ from detector.errors import ConfigError, KyoriError, StateInUse
 
 _VERBS = (
     *("demo", "run", "score", "explain", "compare", "backtest", "features", "label", "learn", "nearest"),
-    *("report", "top", "tap", "init", "validate", "doctor", "test", "schema", "version"),
+    *("report", "spark", "top", "tap", "init", "validate", "doctor", "test", "schema", "version"),
 )
 """Each is a function of that name in the module of that name beside this one."""
 
