@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 import connectors.commands
+import connectors.fleet
 from detector.config.models import Config
 from detector.errors import KyoriError, StateError
 from detector.keeper import check
@@ -63,6 +64,7 @@ class Daemon:
         self._state_dir = state_dir or StateDir.open(config.state_dir)
         try:
             check(config)
+            self._fleet = self._among(config)
             prepared = {name: self._prepared(config, name) for name in config.pipelines}
             self._reloads = Reloading(self.reload, "command")
             self._commands = self._taking(config, prepared)
@@ -73,7 +75,8 @@ class Daemon:
         self._watchdog = Watchdog(lambda: list(self.workers.values()), config.watchdog)
 
     def _prepared(self, config: Config, name: str) -> Prepared:
-        return Prepared(config, name, self._state_dir.path, self._clock, lambda: len(self.workers) == 1)
+        alone = lambda: len(self.workers) == 1  # noqa: E731
+        return Prepared(config, name, self._state_dir.path, self._clock, alone, self._fleet)
 
     def _open(self, prepared: Mapping[str, Prepared]) -> None:
         """Open these beside those that run: all, or none of them."""
@@ -100,9 +103,18 @@ class Daemon:
         }
         return connectors.commands.load(connector.type)(config.name, connector.options, handles)
 
+    @staticmethod
+    def _among(config: Config) -> Any:
+        """Return the way to others like this one, if there is one; not opened yet."""
+        if config.fleet is None:
+            return None
+        return connectors.fleet.load(config.fleet.type)(config.fleet.options)
+
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
         self._watchdog.start()
+        if self._fleet is not None:
+            self._fleet.open()
         self._start(self.workers.values())
         if self._stopping:
             return
@@ -252,6 +264,8 @@ class Daemon:
             if worker.failure is not None and not isinstance(worker.failure, StateError):
                 raise worker.failure
             _tell_end(name, self.workers.pop(name))
+            if self._fleet is not None:
+                self._fleet.leave(name)
         return not self._stopping
 
     def _end(self) -> None:
@@ -269,6 +283,8 @@ class Daemon:
             else:
                 worker.join(max(deadline - time.monotonic(), 0.1))
             _tell_end(name, worker)
+        if self._fleet is not None:
+            self._fleet.close()
         self._watchdog.stop()
         self._state_dir.close()
 

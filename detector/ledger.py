@@ -31,6 +31,7 @@ Kind = Literal[
     "label",
     "decider",
     "average",
+    "warm",
     "meta",
     "alert",
     "sink",

@@ -7,6 +7,7 @@ the sink's own position, and an alert is removed once every sink has it.
 
 from __future__ import annotations
 
+import secrets
 import struct
 import threading
 from collections.abc import Mapping, Sequence
@@ -28,8 +29,8 @@ log = structlog.get_logger(__name__)
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _NO_ENTRIES: Mapping[tuple[str, str], bytes | None] = MappingProxyType({})
-MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average")
-"""What belongs to one schema: models, those of a second score, and the vectors of alerts and labels."""
+MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average", "warm")
+"""What belongs to one schema: models, those of a second score, vectors of alerts and labels, and starts."""
 
 _NEWEST = 500
 """Alerts of the last commit that are kept as they are: whoever delivers them need not read them again."""
@@ -121,6 +122,22 @@ class Store:
             schema = _text(self._ledger.get("store", b"schema") or b"")
         positions, meta, models = found.pop("position"), found.pop("meta"), found.pop("row", {})
         return Saved(schema, positions, models, meta, {str(kind): of for kind, of in found.items() if of})
+
+    def life(self, renew: bool = False) -> str:
+        """Return what tells this state from any other that a unit of the same name may have had.
+
+        Parameters
+        ----------
+        renew : bool
+            It went back to what it was before: give it another one.
+        """
+        with self._lock:
+            life = self._ledger.get("store", b"life")
+            if life is None or renew:
+                life = secrets.token_hex(8).encode()
+                with self._ledger.change() as change:
+                    change.put("store", b"life", life)
+        return life.decode()
 
     def models(self) -> int:
         """Return how many models are stored."""

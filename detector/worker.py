@@ -26,6 +26,7 @@ from detector.courier import Courier
 from detector.couriers import Couriers
 from detector.errors import EndOfInput, StateError
 from detector.failpoints import failpoint
+from detector.fleet.member import Member
 from detector.feedback import Feedback
 from detector.history import History
 from detector.keeper import Keeper
@@ -109,6 +110,8 @@ class Worker(threading.Thread):
         Tells the outputs that show it how it stands with each key.
     observer : Observer, optional
         Sees what passes.
+    member : Member, optional
+        Gives away what is learned, and lets new models begin with what others have.
 
     Attributes
     ----------
@@ -133,6 +136,7 @@ class Worker(threading.Thread):
         feedback: Feedback | None = None,
         standing: Standing | None = None,
         observer: Observer | None = None,
+        member: Member | None = None,
     ) -> None:
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
@@ -150,6 +154,7 @@ class Worker(threading.Thread):
         self._keeper, self._feedback = keeper, feedback
         self._standing = standing or Standing(pipeline, [])
         self._observer = observer
+        self._member = member
         self.questions = Questions(pipeline.name)
         self._learns = True
         self._looked = self._listening = -math.inf
@@ -250,6 +255,7 @@ class Worker(threading.Thread):
             self.ready.set()
             self._read_all()
             self._commit(now=True)
+            self._give()
             if not self._halt.is_set():
                 self._tell(self.pipeline.end())
                 self._commit(now=True)
@@ -284,7 +290,7 @@ class Worker(threading.Thread):
         self._store.register(self._couriers.sinks, most)
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
-            saved = replace(saved, meta={})
+            saved = replace(saved, meta={}, entries={})
             log.warning(
                 "models_of_other_features",
                 pipeline=pipeline.name,
@@ -308,6 +314,10 @@ class Worker(threading.Thread):
         if pipeline.settings.evicts:
             pipeline.pool.back(Shelf(self._store, pipeline), pipeline.settings.limits.max_keys)
         pipeline.learning = self._learns  # only now: a history is learned all the same
+        if self._member is not None:
+            self._member.begin(saved.entries.get("warm", {}), self._store.life, self._count)
+            if not pipeline.pool.known:
+                self._member.wait(self._pause)
         if not self._learns:
             log.warning(
                 "learning_is_paused", pipeline=pipeline.name, remedy="tell it to resume, by a command"
@@ -333,6 +343,21 @@ class Worker(threading.Thread):
             self._commit()
         if self._keeper is not None and self._keeper.step():
             self._commit(always=True)
+        if self._member is not None:
+            self._member.step()
+            if self._member.due(self._count):
+                self._give()
+
+    @property
+    def _count(self) -> int:
+        """Records that the models have come of."""
+        return self.counts.scored + self.counts.history
+
+    def _give(self) -> None:
+        """Give away what was learned; all of it is committed first."""
+        if self._member is not None:
+            self._commit(always=True)
+            self._member.give(self._count)
 
     def _learn(self, learning: bool) -> None:
         """Pause learning or go on with it."""
@@ -481,9 +506,8 @@ class Worker(threading.Thread):
         self._standing.cut()
         meta |= self._standing.meta()
         schema = bytes.fromhex(self.pipeline.schema)
-        return Commit(
-            waiting.positions, state.rows, schema, waiting.alerts, meta, state.entries, waiting.tokens
-        )
+        entries = dict(state.entries) | (self._member.changed() if self._member is not None else {})
+        return Commit(waiting.positions, state.rows, schema, waiting.alerts, meta, entries, waiting.tokens)
 
     def _finish(self) -> None:
         """Wait for the commit under way, if there is one; what is stored is acknowledged, and goes out."""

@@ -65,6 +65,10 @@ class File(Settings):
         default=None,
         description="where labels and other commands are taken from while the daemon runs; default: nowhere",
     )
+    fleet: Options | None = Field(
+        default=None,
+        description="where this unit gives away what it has learned, and finds what others have; default: nowhere",
+    )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     watchdog: Literal["off"] | Annotated[Interval, Field(ge=1.0)] = Field(
         default=60.0,
@@ -97,6 +101,8 @@ class Config:
         In the order of the file.
     commands : Connector or None
         Where commands are taken from.
+    fleet : Connector or None
+        Where others like this one are found.
     log : Log
         What the daemon says about itself.
     watchdog : float or None
@@ -123,3 +129,4 @@ class Config:
     file: str
     redacted: Mapping[str, Any] = field(repr=False)
     problem: Callable[[Where, str, str], Problem] = field(repr=False)
+    fleet: Connector | None = field(default=None, repr=False)
