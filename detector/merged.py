@@ -70,7 +70,9 @@ def merge(a: Floats, b: Floats, into: Floats, d: int, *, full: bool, floor: floa
     _put(both, into, d, full=full, floor=floor, prior=prior)
 
 
-def without(whole: Floats, part: Floats, into: Floats, d: int, *, full: bool, floor: float, prior: float) -> None:
+def without(
+    whole: Floats, part: Floats, into: Floats, d: int, *, full: bool, floor: float, prior: float
+) -> None:
     """Write the chart of the records that `whole` has learned since it was `part`: `merge` undone.
 
     Right where nothing of `part` was forgotten. The range of the columns, which only makes the least variance

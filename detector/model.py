@@ -255,7 +255,7 @@ class Model:
         """Return the row of a model whose charts have learned the records of both; all else begins anew.
 
         So does its warm-up: it is silent until it has its own threshold. Running averages, what waits to be
-        learned, neighbours and the form of the stream come of the order of records, and two have none in common.
+        learned, neighbours and the form of the stream come of the order of records: two have none in common.
 
         Raises
         ------
@@ -289,7 +289,9 @@ class Model:
     def unmergeable(self) -> str:
         """Why two models cannot be merged; "" = they can."""
         if self._kernel == "univariate":
-            return "a single feature is judged by its own past, which does not merge; write detector.mode: plain"
+            return (
+                "a single feature is judged by its own past, which does not merge; write detector.mode: plain"
+            )
         if points.width(self._point.kind, self.d):
             kind = self.settings.reference.kind
             return f"detector.reference: {kind} is found record by record and does not merge; write mean"

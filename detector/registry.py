@@ -190,11 +190,15 @@ def check_fleet(config: Config) -> None:
     """Refuse a fleet of pipelines whose models cannot be merged."""
     if config.fleet is None:
         return
+    options: Any = config.fleet.options
     problems = [
         config.problem(("pipelines", pipeline, "detector", *where), f"its models do not merge: {said}", do)
         for pipeline, settings in config.pipelines.items()
         for where, said, do in _unmergeable(settings)
     ]
+    if len({options.base(pipeline) for pipeline in config.pipelines}) < len(config.pipelines):
+        said = "several pipelines would give to one topic"
+        problems.append(config.problem(("fleet", "topic"), said, "write {pipeline} into it"))
     if problems:
         raise ConfigError(problems, config.file)
 

@@ -26,8 +26,8 @@ from detector.courier import Courier
 from detector.couriers import Couriers
 from detector.errors import EndOfInput, StateError
 from detector.failpoints import failpoint
-from detector.fleet.member import Member
 from detector.feedback import Feedback
+from detector.fleet.member import Member
 from detector.history import History
 from detector.keeper import Keeper
 from detector.metric import archive

@@ -14,11 +14,12 @@ def load(kind: str) -> Any:
     ``open()``, ``close()``, ``connected``, ``failure`` and ``probe(timeout_s)`` like other connectors, and
 
     - ``unit``: the name of this unit, which no other may have;
-    - ``give(pipeline, data)``: let all others have these bytes, in the place of those given before; called by any
-      thread, it never waits;
+    - ``give(pipeline, data)``: let all others have these bytes, in the place of those given before; called by
+      any thread, it never waits;
     - ``complete(pipeline)``: whether all has come that others had given before we were there;
-    - ``join(pipeline, hear)``: from now on ``hear(unit, data, retained)`` is called, in a thread of its own, with
-      whatever a unit has given for a pipeline before (`retained`) or gives, ourselves included; b"": that is gone;
+    - ``join(pipeline, hear)``: from now on ``hear(unit, data, retained)`` is called, in a thread of its own,
+      with whatever a unit has given for a pipeline before (`retained`) or gives, we too; b"": that
+      is gone;
     - ``leave(pipeline)``: no more.
     """
     module, name = FLEETS[kind].split(":")

@@ -66,6 +66,16 @@ class MqttFleet:
         """What waiting cannot mend; the pipelines go on without the fleet."""
         return self._link.failure if self._link is not None else None
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the connection at present."""
+        return self._link.problem if self._link is not None else "not opened"
+
+    @property
+    def taken(self) -> bool:
+        """Whether the broker has taken all that was given."""
+        return bool(self._newest) and not self._under_way
+
     def check(self) -> None:
         """Raise what would keep `open` from beginning to connect."""
         make_client(self.options, clean=True)
@@ -161,7 +171,8 @@ class MqttFleet:
             self._came[pipeline] = time.monotonic()
 
     def _on_published(self, mid: int, error: str) -> None:
-        self._under_way.discard(mid)
+        with self._lock:  # else it may be taken before it is under way
+            self._under_way.discard(mid)
         if error:
             self._log.error("fleet_not_given", reason=error, remedy="see what this user may publish")
 

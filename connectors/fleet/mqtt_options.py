@@ -18,7 +18,7 @@ class MqttFleetOptions(Connection):
     type: Literal["mqtt"] = "mqtt"
     topic: str = Field(
         default=f"kyori/fleet/{_NAME}",
-        description="below it each unit has a topic of its own, by its client_id; {pipeline} is the pipeline's name",
+        description="below it each unit has its own, by its client_id; {pipeline} is the pipeline's name",
     )
     publish_every: Duration = Field(
         default=3600.0, ge=1, description="from one publication to the next, while new records come"
@@ -35,7 +35,7 @@ class MqttFleetOptions(Connection):
     )
     expiry: Annotated[Duration, Field(ge=60, le=0xFFFFFFFF)] | None = Field(
         default=30 * 86400.0,
-        description="a unit that is silent for so long does not count any more: the broker drops what it gave "
+        description="a unit that is silent for so long counts no more: the broker drops what it gave "
         "(MQTT 5 only); null = never",
     )
 
@@ -43,8 +43,8 @@ class MqttFleetOptions(Connection):
     @classmethod
     def _usable(cls, topic: str) -> str:
         rest = topic.replace(_NAME, "x")
-        if _NAME not in topic or set(rest) & set("+#{}\0") or not rest.isprintable():
-            raise ValueError("a topic with {pipeline} in it, without + and #; nothing else may stand in braces")
+        if set(rest) & set("+#{}\0") or not rest.isprintable():
+            raise ValueError("a single topic, without + and #; only {pipeline} may stand in braces")
         if rest.startswith("$") or rest.endswith("/") or len(rest.encode("utf-8", "surrogatepass")) > 1000:
             raise ValueError("a topic of at most 1000 bytes that does not begin with $ or end with /")
         return topic
@@ -52,9 +52,13 @@ class MqttFleetOptions(Connection):
     @model_validator(mode="after")
     def _has_a_name(self) -> MqttFleetOptions:
         if not self.client_id or set(self.client_id) & set("/+#{}$"):
-            raise ValueError("fleet needs a client_id without / + # { } and $: it is this unit's name among the others")
+            raise ValueError(
+                "fleet needs a client_id without / + # { } and $: it is this unit's name among the others"
+            )
         if self.expiry is not None and self.expiry < 2 * self.publish_every:
-            raise ValueError("expiry must be at least twice publish_every; else the unit is dropped between the two")
+            raise ValueError(
+                "expiry must be at least twice publish_every; else the unit is dropped between the two"
+            )
         return self
 
     def base(self, pipeline: str) -> str:

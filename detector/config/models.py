@@ -67,7 +67,7 @@ class File(Settings):
     )
     fleet: Options | None = Field(
         default=None,
-        description="where this unit gives away what it has learned, and finds what others have; default: nowhere",
+        description="where it gives away what it has learned, and finds what others have; default: nowhere",
     )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     watchdog: Literal["off"] | Annotated[Interval, Field(ge=1.0)] = Field(

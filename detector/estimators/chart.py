@@ -171,8 +171,8 @@ class Chart:
             raise KyoriError("only models of the same parameters and features can be merged")
         if not self.settings.plain:
             raise KyoriError(
-                f"mode: {self.settings.mode} depends on the order of records; only plain is what one would be "
-                "that learned all of them"
+                f"mode: {self.settings.mode} depends on the order of records; only plain is what one would "
+                "be that learned all of them"
             )
         both = Chart(self.settings, self.d, self.metric)
         both.rows[0] = self._learner.merged(self.rows[0], other.rows[0])

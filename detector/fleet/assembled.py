@@ -39,5 +39,6 @@ def member_of(config: Config, pipeline: Pipeline, state_dir: Path, channel: Chan
             raise FleetError(f"{path}: {error}; import another, or remove it") from None
     return Member(
         pipeline, channel, imported,
-        every=options.publish_every, warm=options.warm_start, by_key=options.match == "key", wait=options.wait,
+        every=options.publish_every, warm=options.warm_start, by_key=options.match == "key",
+        wait=options.wait,
     )  # fmt: skip

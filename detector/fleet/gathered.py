@@ -78,10 +78,15 @@ class Gathered:
             return False
         elif before is not None and count <= before.units[unit].scored:
             return False
-        twin = next((name for name, one in self._units.items() if name != unit and one.units[name].life == life), "")
+        twin = next(
+            (name for name, one in self._units.items() if name != unit and one.units[name].life == life), ""
+        )
         if twin and before is None:
             self._log.error(
-                "fleet_state_copied", unit=unit, of=twin, remedy="let one of the two begin with an empty state"
+                "fleet_state_copied",
+                unit=unit,
+                of=twin,
+                remedy="let one of the two begin with an empty state",
             )
         self._units[unit] = given
         self._merged = self._one = None

@@ -1,4 +1,4 @@
-"""A pipeline as a unit of a fleet: it gives away what it has learned, and new models begin with what all have.
+"""A pipeline as a unit of a fleet: it gives away what it learned, and new models begin with what all have.
 
 All of it happens in the pipeline's own thread, between two batches; what comes from others waits in a queue
 until then. What is given away was committed before: after a crash the same records are learned again, and
@@ -21,7 +21,7 @@ from detector.errors import FleetError, StateError
 from detector.fleet.gathered import Gathered
 from detector.fleet.giving import begun, given, shape_of
 from detector.fleet.merging import as_one, learned
-from detector.fleet.reference import Learned, Reference
+from detector.fleet.reference import Learned, Reference, Shape
 from detector.pipeline import Pipeline
 
 log = structlog.get_logger()
@@ -113,7 +113,7 @@ class Member:
         count : int
             Records that its models have come of.
         """
-        self._bases = {key: _base(data, self._shape.charts, self._shape.width) for key, data in entries.items()}
+        self._bases = {key: base_of(data, self._shape) for key, data in entries.items()}
         self._life, self._begun_at = life, count
         if not count:  # what this unit may have given before its state was lost counts until then
             self._given_at = time.monotonic()
@@ -129,7 +129,9 @@ class Member:
         while self._channel is not None and self._warm and not self._channel.complete(self._pipeline.name):
             if time.monotonic() >= end:
                 self._log.warning(
-                    "fleet_silent", waited_s=self._longest, remedy="models begin without it; see the connection"
+                    "fleet_silent",
+                    waited_s=self._longest,
+                    remedy="models begin without it; see the connection",
                 )
                 break
             if pause(_LOOK_S):
@@ -209,15 +211,16 @@ class Member:
                 self._taken_over = True
                 self._log.error(
                     "fleet_unit_twice", unit=self._channel and self._channel.unit,
-                    remedy="another unit gives in our place, so we do not any more; give each its own client_id",
+                    remedy="another gives in our place, so we do not any more; give each its own client_id",
                 )  # fmt: skip
         elif self._given < 0 and count > self._begun_at:
             self._life(True)
             self._log.warning("fleet_state_went_back", count=count, remedy="nothing; it counts as a new life")
 
 
-def _base(data: bytes, charts: int, width: int) -> Floats:
+def base_of(data: bytes, shape: Shape) -> Floats:
+    """Return what a model began with, as `Member.changed` had it stored."""
     found = codec.decode(data)[0].get("charts")
-    if found is None or found.shape != (charts, width) or found.dtype != np.float64:
+    if found is None or found.shape != (shape.charts, shape.width) or found.dtype != np.float64:
         raise StateError("what a model began with is of another shape; remove the state to begin anew")
     return found.astype(np.float64)

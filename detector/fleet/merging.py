@@ -1,4 +1,4 @@
-"""References merged: of several units by key, or all into one; and what a model has learned since it began."""
+"""References merged: of several units by key, or all into one; and what a model learned since it began."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def merged(references: Sequence[Reference]) -> Reference:
 def as_one(reference: Reference, key: str) -> Reference:
     """Return the same with all keys merged into one of this name."""
     found = list(reference.charts.values())
-    return Reference(
-        reference.shape, {key: _all(found, reference.shape)} if found else {}, reference.units
-    )
+    return Reference(reference.shape, {key: _all(found, reference.shape)} if found else {}, reference.units)
 
 
 def newest(references: Iterable[Reference]) -> tuple[list[Reference], list[str]]:
@@ -57,7 +55,7 @@ def newest(references: Iterable[Reference]) -> tuple[list[Reference], list[str]]
         if len(one.units) > 1:  # merged before: `merged` refuses what is in it twice
             kept[f"merged {len(kept)}"] = one
             continue
-        (unit, learned), = one.units.items()
+        ((unit, learned),) = one.units.items()
         other = kept.get(unit)
         if other is None:
             kept[unit] = one
@@ -75,7 +73,7 @@ def newest(references: Iterable[Reference]) -> tuple[list[Reference], list[str]]
 
 
 def own(whole: Floats, base: Floats, shape: Shape) -> Floats:
-    """Return the charts (charts, width) of what was learned since a model was `base`; nothing is forgotten."""
+    """Return the charts (charts, width) of what a model learned since it was `base`, forgetting nothing."""
     charts = np.array([_empty(shape) for _ in range(shape.charts)])
     for into, now, then in zip(charts, whole, base, strict=True):
         without(now, then, into, len(shape.features), **shape.mixing._asdict())

@@ -1,9 +1,9 @@
 """Moments of models as they are given away: one file format, checked before anything in it is believed.
 
 The bytes are those of `detector.codec`: versioned, checksummed, nothing in them that could run. The one array
-holds the charts (`detector.row`) of each key; the rest says what they mean, who learned them, and how far that
-unit was. The count of a unit is the number of records that it had scored: of two of one life the larger is the
-newer, whatever the clocks say.
+holds the charts (`detector.row`) of each key; the rest says what they mean, who learned them, and how far
+that unit was, by the number of records that it had scored: of two of one life the larger is the newer,
+whatever the clocks say.
 """
 
 from __future__ import annotations
@@ -173,7 +173,9 @@ class Reference:
         if type(version) is not int or version < 1:
             raise FleetError("it has no version")
         if version > VERSION:
-            raise FleetError(f"in version {version} of the format, this kyori knows {VERSION}; install a later one")
+            raise FleetError(
+                f"in version {version} of the format, this kyori knows {VERSION}; install a later one"
+            )
         try:
             return _understood(arrays, meta)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

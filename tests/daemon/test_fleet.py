@@ -1,4 +1,4 @@
-"""Five daemons and one broker: what each learns, all know; a sixth begins with it. Nothing is counted twice."""
+"""Five daemons and one broker: what each learns, all know; a sixth begins with it; nothing counts twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from detector.contracts import Alert, Batch
 from detector.fleet.gathered import Gathered
 from detector.fleet.giving import shape_of
-from detector.fleet.reference import Reference
 from detector.pipeline import Pipeline
 from detector.registry import load_config
 from detector.snapshot import Moments, moments
@@ -27,6 +26,7 @@ PATIENCE_S = 240.0
 
 PLAIN: dict[str, Any] = {
     "mode": "plain", "learn_from": "all", "covariance": {"shrink": "off", "floor": 0.0},
+    "threshold": {"kind": "radius"},
 }  # fmt: skip
 """What learns every record for good: then the moments of two units are those of all their records."""
 
@@ -119,6 +119,6 @@ def test_five_units_learn_one_reference_and_a_sixth_begins_with_it(tmp_path: Pat
         sixth = running.enter_context(new.start())
         assert sixth.wait_for("model_begins_warm", PATIENCE_S)["units"] == 5
         wait_until(lambda: listener.records() == expected | {"unit-5": 400.0}, PATIENCE_S)
+        wait_until(lambda: lines(new.folder / "out.jsonl"), PATIENCE_S)
         assert '"record": 103' in lines(new.folder / "out.jsonl")[0]  # 3 of 5 after a warm-up of 100
         assert_are_those_of(listener.moments(), np.concatenate([*X, far]))
-

@@ -36,7 +36,12 @@ def one(data: bytes) -> None:
     """Load a configuration."""
     try:
         config = load_text(
-            data, "c.yaml", *_MODELS, base=Path("/nowhere"), environ={}, commands=command_options(),
+            data,
+            "c.yaml",
+            *_MODELS,
+            base=Path("/nowhere"),
+            environ={},
+            commands=command_options(),
             fleet=fleet_options(),
         )
         check_shared(config)
