@@ -111,7 +111,8 @@ class Store:
                 quarantined = _set_aside(path, str(damage))
         elif leftovers:
             quarantined = _set_aside(path, f"{path} is gone, but not its -wal or -journal")
-        ledger = Ledger.create(path, [("store", b"schema", _name(schema)), ("store", b"last", _SEQ.pack(0))])
+        first = (b"schema", _name(schema)), (b"last", _SEQ.pack(0)), (b"life", _life())
+        ledger = Ledger.create(path, [("store", name, value) for name, value in first])
         return cls(ledger, quarantined)
 
     def load(self, *, rows: bool = True) -> Saved:
@@ -134,7 +135,7 @@ class Store:
         with self._lock:
             life = self._ledger.get("store", b"life")
             if life is None or renew:
-                life = secrets.token_hex(8).encode()
+                life = _life()
                 with self._ledger.change() as change:
                     change.put("store", b"life", life)
         return life.decode()
@@ -345,6 +346,10 @@ class Store:
     def _prune(self, change: Change) -> None:
         """Remove the alerts that every sink has."""
         change.drop("alert", last=_SEQ.pack(min(self._cursors().values(), default=self._last())))
+
+
+def _life() -> bytes:
+    return secrets.token_hex(8).encode()
 
 
 def _check(ledger: Ledger) -> None:

@@ -78,16 +78,10 @@ class Gathered:
             return False
         elif before is not None and count <= before.units[unit].scored:
             return False
-        twin = next(
-            (name for name, one in self._units.items() if name != unit and one.units[name].life == life), ""
-        )
-        if twin and before is None:
-            self._log.error(
-                "fleet_state_copied",
-                unit=unit,
-                of=twin,
-                remedy="let one of the two begin with an empty state",
-            )
+        twins = [name for name, one in self._units.items() if name != unit and one.units[name].life == life]
+        if life and twins and before is None:
+            remedy = "let one of the two begin with an empty state"
+            self._log.error("fleet_state_copied", unit=unit, of=twins[0], remedy=remedy)
         self._units[unit] = given
         self._merged = self._one = None
         return True

@@ -42,33 +42,33 @@ def as_one(reference: Reference, key: str) -> Reference:
 
 
 def newest(references: Iterable[Reference]) -> tuple[list[Reference], list[str]]:
-    """Return those that count, and in words what was left out: an older one of the same unit.
+    """Return those that count, and in words what was left out: an older one of the same life.
 
     Raises
     ------
     FleetError
-        One unit has two lives here, or one life two units: nobody can tell which records are whose.
+        One unit has two lives here: nobody can tell which records are whose.
     """
-    kept: dict[str, Reference] = {}
+    kept: dict[tuple[str, str], Reference] = {}
     dropped: list[str] = []
-    for one in references:
-        if len(one.units) > 1:  # merged before: `merged` refuses what is in it twice
-            kept[f"merged {len(kept)}"] = one
+    for number, one in enumerate(references):
+        if len(one.units) != 1:  # merged before: `merged` refuses what is in it twice
+            kept["merged", str(number)] = one
             continue
         ((unit, learned),) = one.units.items()
-        other = kept.get(unit)
-        if other is None:
-            kept[unit] = one
-            continue
-        before = other.units[unit]
-        if before.life != learned.life:
+        if any(unit in other.units and other.units[unit].life != learned.life for other in kept.values()):
             raise FleetError(
                 f"unit {unit} is there twice, of two lives: two units have this name, or it began anew; "
                 "leave one of the two out"
             )
-        new, old = (one, before) if learned.scored > before.scored else (other, learned)
-        kept[unit] = new
-        dropped.append(f"{unit} at {old.scored} records, for {new.units[unit].scored} are there too")
+        place = ("life", learned.life) if learned.life else ("unit", unit)
+        known = kept.setdefault(place, one)
+        if known is one:
+            continue
+        ((name, before),) = known.units.items()
+        if learned.scored > before.scored:
+            kept[place], unit, learned, name, before = one, name, before, unit, learned
+        dropped.append(f"{unit} at {learned.scored} records, for {name} is the same at {before.scored}")
     return list(kept.values()), dropped
 
 

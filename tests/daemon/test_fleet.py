@@ -38,7 +38,7 @@ class Unit:
         self.folder, self.name, self.X = folder / name, name, X
         self.folder.mkdir()
         write_csv(self.folder / "in.csv", X)
-        fleet = {"type": "mqtt", "url": broker.url, "client_id": name, "publish_every": "1s", "expiry": "60s"}
+        fleet = {"type": "mqtt", "url": broker.url, "client_id": name, "publish_every": "1s"}
         sources = {"in": {"type": "file", "paths": ["in.csv"]}}
         self.config = write_config(self.folder, sources, detector=PLAIN, file={"fleet": fleet})
 
