@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 import connectors.commands
+import connectors.fleet
 from detector.config.differ import differences
 from detector.config.models import Config
 from detector.config.watched import ConfigFile
@@ -88,6 +89,7 @@ class Daemon:
         self._state_dir = state_dir or StateDir.open(config.state_dir)
         try:
             check(config)
+            self._fleet = self._among(config)
             prepared = {name: self._prepared(config, name) for name in config.pipelines}
             self._reloads = Reloading(self.reload, "command")
             self._commands = self._taking(config, prepared)
@@ -114,7 +116,8 @@ class Daemon:
         return routes(self._office)
 
     def _prepared(self, config: Config, name: str) -> Prepared:
-        return Prepared(config, name, self._state_dir.path, self._clock, lambda: len(self.workers) == 1)
+        alone = lambda: len(self.workers) == 1  # noqa: E731
+        return Prepared(config, name, self._state_dir.path, self._clock, alone, self._fleet)
 
     def _open(self, prepared: Mapping[str, Prepared]) -> None:
         """Open these beside those that run: all, or none of them."""
@@ -141,10 +144,19 @@ class Daemon:
         }
         return connectors.commands.load(connector.type)(config.name, connector.options, handles)
 
+    @staticmethod
+    def _among(config: Config) -> Any:
+        """Return the way to others like this one, if there is one; not opened yet."""
+        if config.fleet is None:
+            return None
+        return connectors.fleet.load(config.fleet.type)(config.fleet.options)
+
     def start(self) -> None:
         """Start every pipeline and wait until all have taken up their state, or learned their history."""
         self._status.tell(f"starting: {', '.join(self.workers)}")
         self._watchdog.start()
+        if self._fleet is not None:
+            self._fleet.open()
         self._start(self.workers.values())
         if self._stopping:
             return
@@ -317,6 +329,8 @@ class Daemon:
             if worker.failure is not None and not isinstance(worker.failure, StateError):
                 raise worker.failure
             _tell_end(name, self.workers.pop(name))
+            if self._fleet is not None:
+                self._fleet.leave(name)
         return not self._stopping
 
     def _end(self) -> None:
@@ -338,6 +352,8 @@ class Daemon:
                 worker.join(max(deadline - time.monotonic(), 0.1))
             _tell_end(name, worker)
         self.site.stop()
+        if self._fleet is not None:
+            self._fleet.close()
         self._watchdog.stop()
         REPEATS.tell(everything=True)
         self._state_dir.close()

@@ -9,6 +9,7 @@
     │   ├── CorruptState     damaged: set it aside under another name, start anew, say so loudly
     │   └── StateInUse       another daemon holds the state directory: exit 3
     ├── MetricError          a metric cannot be used, or a learner failed: say why, keep the one in force
+    ├── FleetError           what other units learned cannot be used: say why, go on without it
     ├── SourceError          a source cannot go on: exit 1 (what may pass is retried inside the source)
     ├── EndOfInput           a finite source has given all it has: not a failure
     └── SinkUnavailable      the alert was not delivered: keep it in the outbox, try again later
@@ -80,6 +81,10 @@ class StateInUse(StateError):  # noqa: N818 - read as a sentence: `except StateI
 
 class MetricError(KyoriError):
     """A metric cannot be used, or could not be learned."""
+
+
+class FleetError(KyoriError):
+    """What other units have learned cannot be used, or ours not given away."""
 
 
 class SourceError(KyoriError):

@@ -34,6 +34,7 @@ Kind = Literal[
     "held",
     "silence",
     "ack",
+    "warm",
     "meta",
     "alert",
     "sink",

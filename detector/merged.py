@@ -7,6 +7,8 @@ Weight, mean and scatter of two sets of records give those of both together [1]_
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from detector.contracts import Floats
@@ -14,6 +16,14 @@ from detector.errors import KyoriError
 from detector.reference import moments
 from detector.row import LEARNED, PRIOR, VECTORS, WEIGHT
 from detector.snapshot import scatter
+
+
+class Mixing(NamedTuple):
+    """How the charts of a model merge; see `merge`."""
+
+    full: bool
+    floor: float
+    prior: float
 
 
 def merge(a: Floats, b: Floats, into: Floats, d: int, *, full: bool, floor: float, prior: float) -> None:
@@ -40,8 +50,8 @@ def merge(a: Floats, b: Floats, into: Floats, d: int, *, full: bool, floor: floa
     if full:
         _check(a, d)
         _check(b, d)
-    mean, origin, reach, count = a[VECTORS : VECTORS + 4 * d].reshape(4, d)
-    mean_b, origin_b, reach_b, count_b = b[VECTORS : VECTORS + 4 * d].reshape(4, d)
+    mean, origin, reach, count = _vectors(a, d)
+    mean_b, origin_b, reach_b, count_b = _vectors(b, d)
     shift = np.nan_to_num(origin_b - origin)  # where there is none, the chart is empty
     apart = mean_b + shift - mean
     weight, weight_b = (a[WEIGHT], b[WEIGHT]) if full else (count, count_b)
@@ -57,13 +67,52 @@ def merge(a: Floats, b: Floats, into: Floats, d: int, *, full: bool, floor: floa
         ]
     )
     both = scatter(a, d, full=full) + scatter(b, d, full=full) + np.outer(weight * share * apart, apart)
+    _put(both, into, d, full=full, floor=floor, prior=prior)
+
+
+def without(
+    whole: Floats, part: Floats, into: Floats, d: int, *, full: bool, floor: float, prior: float
+) -> None:
+    """Write the chart of the records that `whole` has learned since it was `part`: `merge` undone.
+
+    Right where nothing of `part` was forgotten. The range of the columns, which only makes the least variance
+    that counts, stays that of the whole. The arguments are those of `merge`.
+    """
+    mean, origin, reach, count = _vectors(whole, d)
+    mean_b, origin_b, _, count_b = _vectors(part, d)
+    shift = np.nan_to_num(origin_b - origin)
+    apart = mean - (mean_b + shift)
+    weight, weight_b = (whole[WEIGHT], part[WEIGHT]) if full else (count, count_b)
+    left = np.maximum(weight - weight_b, 0.0)
+    if np.all(left == 0.0):
+        return
+    rest = np.maximum(left, 1.0)
+    for place in (WEIGHT, PRIOR, LEARNED):
+        into[place] = max(whole[place] - part[place], 0.0)
+    mean_left = mean + weight_b / rest * apart
+    into[VECTORS : VECTORS + 4 * d] = np.concatenate(
+        [mean_left, origin, reach, np.maximum(count - count_b, 0.0)]
+    )
+    between = np.outer(weight * weight_b / rest * apart, apart)
+    kept = scatter(whole, d, full=full) - scatter(part, d, full=full) - between
+    np.fill_diagonal(kept, np.maximum(np.diag(kept), 0.0))
+    _put(kept, into, d, full=full, floor=floor, prior=prior)
+
+
+def _vectors(chart: Floats, d: int) -> Floats:
+    """Return mean, origin, range and count of each column, (4, d)."""
+    return chart[VECTORS : VECTORS + 4 * d].reshape(4, d)
+
+
+def _put(scattered: Floats, into: Floats, d: int, *, full: bool, floor: float, prior: float) -> None:
+    """Write the scatter (d, d) of a chart of which all else is there, and ripen it."""
     at = VECTORS + 4 * d
     if not full:
-        into[at : at + d] = np.diag(both)
+        into[at : at + d] = np.diag(scattered)
         return
     triangle = np.triu_indices(d)
     own = at + len(triangle[0])
-    into[at:own], into[own : own + d] = both[triangle], np.diag(both)
+    into[at:own], into[own : own + d] = scattered[triangle], np.diag(scattered)
     if moments.ripen(into, d, at, floor, max(prior, into[PRIOR])):
         moments.own_variances(into, d, at, own)
 

@@ -16,7 +16,7 @@ from detector.errors import KyoriError, MetricError
 from detector.kernel import drift, plan, series, shift
 from detector.kernel.independent import DECIDED
 from detector.kernel.moved import Moves
-from detector.merged import merge
+from detector.merged import Mixing, merge
 from detector.metric.distances import Distance, distance
 from detector.metric.learned import Metric
 from detector.reference import point as points
@@ -252,19 +252,60 @@ class Model:
         return moments(row_[at:], self.d, full=self._kernel != "distance")
 
     def merged(self, a: Floats, b: Floats) -> Floats:
-        """Return the row of a model that has learned the records of both; its warm-up begins anew.
+        """Return the row of a model whose charts have learned the records of both; all else begins anew.
+
+        So does its warm-up: it is silent until it has its own threshold. Running averages, what waits to be
+        learned, neighbours and the form of the stream come of the order of records: two have none in common.
 
         Raises
         ------
         KyoriError
-            The model is not `plain`: the others learn of the order of records, and two have none in common.
+            No chart of it merges.
         """
-        if self._kernel in ("default", "univariate"):
-            raise KyoriError(f"mode: {self.settings.mode} depends on the order of records; only plain merges")
-        into, plan_ = self.fresh(), self._plan
-        charts = a[row.HEAD :], b[row.HEAD :], into[row.HEAD :]
-        merge(*charts, self.d, full=self._kernel != "distance", floor=plan_.floor, prior=plan_.prior)
+        if not self.charts:
+            raise KyoriError(self.unmergeable)
+        into, how = self.fresh(), self.mixing
+        for at in self.charts:
+            merge(a[at], b[at], into[at], self.d, full=how.full, floor=how.floor, prior=how.prior)
         return into
+
+    @property
+    def mixing(self) -> Mixing:
+        """How the charts merge."""
+        return Mixing(self._kernel != "distance", self._plan.floor, self._plan.prior)
+
+    @property
+    def charts(self) -> tuple[slice, ...]:
+        """Where in a row the charts are; () if what is normal does not stand in charts that merge."""
+        if self.unmergeable:
+            return ()
+        starts = [row.HEAD]
+        if self._parts is not None and self._parts.single != row.HEAD:
+            starts.append(self._parts.single)
+        width = row.chart_width(self.d, full=self._kernel != "distance")
+        return tuple(slice(start, start + width) for start in starts)
+
+    @property
+    def unmergeable(self) -> str:
+        """Why two models cannot be merged; "" = they can."""
+        if self._kernel == "univariate":
+            return (
+                "a single feature is judged by its own past, which does not merge; write detector.mode: plain"
+            )
+        if points.width(self._point.kind, self.d):
+            kind = self.settings.reference.kind
+            return f"detector.reference: {kind} is found record by record and does not merge; write mean"
+        return ""
+
+    @property
+    def half_life(self) -> float:
+        """Learned records after which what was learned before counts half.
+
+        inf: nothing is forgotten; NaN: it goes by the time.
+        """
+        if self._plan.by_seconds > 0.0:
+            return np.nan
+        return self._plan.by_records or np.inf
 
     @property
     def averages(self) -> bool:

@@ -17,6 +17,7 @@ from detector.config.models import Config
 from detector.contracts import Sink, Source
 from detector.courier import Courier
 from detector.feedback import Feedback
+from detector.fleet.assembled import member_of
 from detector.heartbeat import Heartbeat
 from detector.history import history_of
 from detector.keeper import Keeper
@@ -44,6 +45,8 @@ class Prepared:
         Returns unix seconds; the time of arrival goes by it.
     alone : callable
         Tells whether it is the only pipeline of the daemon.
+    fleet : object, optional
+        The way to others like this one; see `connectors.fleet.load`.
 
     Attributes
     ----------
@@ -52,7 +55,13 @@ class Prepared:
     """
 
     def __init__(
-        self, config: Config, name: str, state: Path, clock: Callable[[], float], alone: Callable[[], bool]
+        self,
+        config: Config,
+        name: str,
+        state: Path,
+        clock: Callable[[], float],
+        alone: Callable[[], bool],
+        fleet: Any = None,
     ) -> None:
         settings = config.pipelines[name]
         self.pipeline = pipeline = Pipeline(name, settings)
@@ -63,6 +72,7 @@ class Prepared:
         metric = settings.detector.metric is not None
         self._keeper = Keeper(pipeline, Models.of(state, name), self._clock) if metric else None
         self._feedback = Feedback(state / LABELS, alone)
+        self._fleet, self._member = fleet, member_of(config, pipeline, state, fleet)
         self._sources = {source: self._source(source) for source in settings.sources}
         self._sinks = {sink: self._sink(sink) for sink in settings.outputs}
         self._recent: Observer | None = None
@@ -98,9 +108,11 @@ class Prepared:
             self.pipeline, self._sources, store,
             [self._courier(sink, store) for sink in self._sinks],
             Refused(name, self._config.dead_letter), self._clock, self._history, self._keeper, self._feedback,
-            self._standing(), self._recent, self._heartbeat(),
+            self._standing(), self._recent, self._heartbeat(), self._member,
         )  # fmt: skip
         worker.open()
+        if self._fleet is not None and self._member is not None:
+            self._fleet.join(name, self._member.hear)
         return worker
 
     def _standing(self) -> Standing:

@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connectors import commands, sinks, sources
+from connectors import commands, fleet, sinks, sources
 from detector.config.load import load
-from detector.config.models import Config, Connector
+from detector.config.models import Config, Connector, PipelineConfig
 from detector.contracts import Layout
 from detector.errors import ConfigError, Problem
 
@@ -76,6 +76,11 @@ def command_options() -> OptionModels:
     return OptionModels(commands.COMMANDS, commands.load)
 
 
+def fleet_options() -> OptionModels:
+    """Return the option models of all ways between the units of a fleet."""
+    return OptionModels(fleet.FLEETS, fleet.load)
+
+
 def probes(config: Config) -> Iterator[tuple[str, Probe | None]]:
     """Yield each connector with the way to try its connection; None where there is none to try."""
     for name, source in config.sources.items():
@@ -85,6 +90,8 @@ def probes(config: Config) -> Iterator[tuple[str, Probe | None]]:
     if config.commands is not None:
         kind = commands.load(config.commands.type)
         yield "commands", _probe(kind(config.name, config.commands.options, {}))
+    if config.fleet is not None:
+        yield "fleet", _probe(fleet.load(config.fleet.type)(config.fleet.options))
 
 
 def _probe(connector: Any) -> Probe | None:
@@ -100,10 +107,11 @@ def load_config(path: str | Path) -> Config:
     ConfigError
         With everything that is wrong.
     """
-    config = load(path, source_options(), sink_options(), DISTANCES, command_options())
+    config = load(path, source_options(), sink_options(), DISTANCES, command_options(), fleet_options())
     check_shared(config)
     check_records(config)
     check_fields(config)
+    check_fleet(config)
     return config
 
 
@@ -178,6 +186,33 @@ def check_fields(config: Config) -> None:
         raise ConfigError(problems, config.file)
 
 
+def check_fleet(config: Config) -> None:
+    """Refuse a fleet of pipelines whose models cannot be merged."""
+    if config.fleet is None:
+        return
+    options: Any = config.fleet.options
+    problems = [
+        config.problem(("pipelines", pipeline, "detector", *where), f"its models do not merge: {said}", do)
+        for pipeline, settings in config.pipelines.items()
+        for where, said, do in _unmergeable(settings)
+    ]
+    if len({options.base(pipeline) for pipeline in config.pipelines}) < len(config.pipelines):
+        said = "several pipelines would give to one topic"
+        problems.append(config.problem(("fleet", "topic"), said, "write {pipeline} into it"))
+    if problems:
+        raise ConfigError(problems, config.file)
+
+
+def _unmergeable(settings: PipelineConfig) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    detector, record = settings.detector, settings.record
+    if not detector.reference.is_mean and detector.reference.kind != "fixed":
+        said = f"a reference of kind {detector.reference.kind} is found record by record"
+        yield ("reference",), said, "write mean, or leave out fleet"
+    elif len(record.judged) == 1 and not record.explained and detector.alone:
+        said = "a single feature is judged by its own past, by the order of its records"
+        yield ("mode",), said, "write plain, or leave out fleet"
+
+
 def warnings(config: Config) -> list[Problem]:
     """Return what is allowed, and yet may not be what was meant."""
     return [
@@ -214,6 +249,8 @@ def _used(config: Config) -> Iterator[tuple[str, Connector, str]]:
         yield "commands", config.commands, "commands"
     if config.server is not None and config.server.port:
         yield "server", Connector("server", config.server), "server"
+    if config.fleet is not None:
+        yield "fleet", config.fleet, "fleet"
 
 
 def _only_one(place: str, connector: Connector) -> tuple[object, ...] | None:

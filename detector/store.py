@@ -7,6 +7,7 @@ the sink's own position, and an alert is removed once every sink has it.
 
 from __future__ import annotations
 
+import secrets
 import struct
 import threading
 from collections.abc import Mapping, Sequence
@@ -28,8 +29,8 @@ log = structlog.get_logger(__name__)
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _NO_ENTRIES: Mapping[tuple[str, str], bytes | None] = MappingProxyType({})
-MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average", "held")
-"""What belongs to one schema: models, those of a second score, and what is kept of alerts and labels."""
+MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average", "held", "warm")
+"""What belongs to one schema: models, of a second score too, and what is kept of alerts, labels and starts."""
 _SAID: tuple[Kind, ...] = ("silence", "ack")
 """What people have said; it holds whatever the schema is."""
 
@@ -112,7 +113,8 @@ class Store:
                 quarantined = _set_aside(path, str(damage))
         elif leftovers:
             quarantined = _set_aside(path, f"{path} is gone, but not its -wal or -journal")
-        ledger = Ledger.create(path, [("store", b"schema", _name(schema)), ("store", b"last", _SEQ.pack(0))])
+        first = (b"schema", _name(schema)), (b"last", _SEQ.pack(0)), (b"life", _life())
+        ledger = Ledger.create(path, [("store", name, value) for name, value in first])
         return cls(ledger, quarantined)
 
     def load(self, *, rows: bool = True) -> Saved:
@@ -123,6 +125,22 @@ class Store:
             schema = _text(self._ledger.get("store", b"schema") or b"")
         positions, meta, models = found.pop("position"), found.pop("meta"), found.pop("row", {})
         return Saved(schema, positions, models, meta, {str(kind): of for kind, of in found.items() if of})
+
+    def life(self, renew: bool = False) -> str:
+        """Return what tells this state from any other that a unit of the same name may have had.
+
+        Parameters
+        ----------
+        renew : bool
+            It went back to what it was before: give it another one.
+        """
+        with self._lock:
+            life = self._ledger.get("store", b"life")
+            if life is None or renew:
+                life = _life()
+                with self._ledger.change() as change:
+                    change.put("store", b"life", life)
+        return life.decode()
 
     def models(self) -> int:
         """Return how many models are stored."""
@@ -330,6 +348,10 @@ class Store:
     def _prune(self, change: Change) -> None:
         """Remove the alerts that every sink has."""
         change.drop("alert", last=_SEQ.pack(min(self._cursors().values(), default=self._last())))
+
+
+def _life() -> bytes:
+    return secrets.token_hex(8).encode()
 
 
 def _check(ledger: Ledger) -> None:

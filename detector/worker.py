@@ -27,6 +27,7 @@ from detector.couriers import Couriers
 from detector.errors import EndOfInput, StateError
 from detector.failpoints import failpoint
 from detector.feedback import Feedback
+from detector.fleet.member import Member
 from detector.heartbeat import Heartbeat
 from detector.history import History
 from detector.keeper import Keeper
@@ -114,6 +115,8 @@ class Worker(threading.Thread):
         Sees what passes.
     heartbeat : Heartbeat, optional
         Makes signs of life.
+    member : Member, optional
+        Gives away what is learned, and lets new models begin with what others have.
 
     Attributes
     ----------
@@ -141,6 +144,7 @@ class Worker(threading.Thread):
         standing: Standing | None = None,
         observer: Observer | None = None,
         heartbeat: Heartbeat | None = None,
+        member: Member | None = None,
     ) -> None:
         super().__init__(name=f"pipeline {pipeline.name}", daemon=True)
         self.pipeline = pipeline
@@ -159,6 +163,7 @@ class Worker(threading.Thread):
         self._standing = standing or Standing(pipeline, [])
         self.observer = observer
         self._heartbeat = heartbeat
+        self._member = member
         self.questions = Questions(pipeline.name)
         self._learns = True
         self._looked = self._listening = -math.inf
@@ -274,6 +279,7 @@ class Worker(threading.Thread):
             self.ready.set()
             self._read_all()
             self._commit(now=True)
+            self._give()
             if not self._halt.is_set():
                 self._tell(self.pipeline.end())
                 self._commit(now=True)
@@ -310,7 +316,7 @@ class Worker(threading.Thread):
         if saved.schema != pipeline.schema:
             self._store.adopt(pipeline.schema)
             pipeline.quiet.hush.restore(saved.entries)
-            saved = replace(saved, meta={})
+            saved = replace(saved, meta={}, entries={})
             log.warning(
                 "models_of_other_features",
                 pipeline=pipeline.name,
@@ -334,6 +340,10 @@ class Worker(threading.Thread):
         if pipeline.settings.evicts:
             pipeline.pool.back(Shelf(self._store, pipeline), pipeline.settings.limits.max_keys)
         pipeline.learning = self._learns  # only now: a history is learned all the same
+        if self._member is not None:
+            self._member.begin(saved.entries.get("warm", {}), self._store.life, self._count)
+            if not pipeline.pool.known:
+                self._member.wait(self._pause)
         if not self._learns:
             log.warning(
                 "learning_is_paused", pipeline=pipeline.name, remedy="tell it to resume, by a command"
@@ -359,6 +369,21 @@ class Worker(threading.Thread):
             self._commit()
         if self._keeper is not None and self._keeper.step():
             self._commit(always=True)
+        if self._member is not None:
+            self._member.step()
+            if self._member.due(self._count):
+                self._give()
+
+    @property
+    def _count(self) -> int:
+        """Records that the models have come of."""
+        return self.counts.scored + self.counts.history
+
+    def _give(self) -> None:
+        """Give away what was learned; all of it is committed first."""
+        if self._member is not None:
+            self._commit(always=True)
+            self._member.give(self._count)
 
     def _learn(self, learning: bool) -> None:
         """Pause learning or go on with it."""
@@ -524,9 +549,8 @@ class Worker(threading.Thread):
         self._standing.cut()
         meta |= self._standing.meta()
         schema = bytes.fromhex(self.pipeline.schema)
-        return Commit(
-            waiting.positions, state.rows, schema, waiting.alerts, meta, state.entries, waiting.tokens
-        )
+        entries = dict(state.entries) | (self._member.changed() if self._member is not None else {})
+        return Commit(waiting.positions, state.rows, schema, waiting.alerts, meta, entries, waiting.tokens)
 
     def _finish(self) -> None:
         """Wait for the commit under way, if there is one; what is stored is acknowledged, and goes out."""

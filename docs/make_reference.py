@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.config.schema import json_schema
-from detector.registry import DISTANCES, command_options, sink_options, source_options
+from detector.registry import DISTANCES, command_options, fleet_options, sink_options, source_options
 
 Schema = dict[str, Any]
 
@@ -217,7 +217,7 @@ _SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 def page() -> str:
     """Return the whole page."""
-    schema = json_schema(source_options(), sink_options(), DISTANCES, command_options())
+    schema = json_schema(source_options(), sink_options(), DISTANCES, command_options(), fleet_options())
     definitions = schema["$defs"]
     parts = [HEAD, _section("The file", schema, "What stands at the left margin.")]
     for title, name, text in SECTIONS:
@@ -230,6 +230,9 @@ def page() -> str:
     for options in schema["properties"]["commands"]["oneOf"]:
         text = f"`commands` with `type: {options['title']}`: see [Feedback](feedback.md)."
         parts.append(_section(f"Commands: `{options['title']}`", options, text))
+    for options in schema["properties"]["fleet"]["oneOf"]:
+        text = f"`fleet` with `type: {options['title']}`: see [Fleets](fleet.md)."
+        parts.append(_section(f"Fleet: `{options['title']}`", options, text))
     parts.append(
         _section("`home_assistant`", _object(definitions["HomeAssistantOptions"]), "Of an `mqtt` output.")
     )

@@ -17,7 +17,7 @@ EXAMPLES = """\
 def schema() -> None:
     """Print the JSON Schema of the configuration file."""
     from detector.config.schema import json_schema  # noqa: PLC0415
-    from detector.registry import DISTANCES, command_options, sink_options, source_options  # noqa: PLC0415
+    from detector.registry import DISTANCES, command_options, fleet_options, sink_options, source_options  # noqa: PLC0415
 
-    made = json_schema(source_options(), sink_options(), DISTANCES, command_options())
+    made = json_schema(source_options(), sink_options(), DISTANCES, command_options(), fleet_options())
     say(json.dumps(made, indent=2))

@@ -46,6 +46,7 @@ def load(
     sinks: Registry,
     distances: Collection[str],
     commands: Registry = _NONE,
+    fleet: Registry = _NONE,
 ) -> Config:
     """Read and check a configuration file.
 
@@ -53,7 +54,7 @@ def load(
     ----------
     path : str or Path
         The file.
-    sources, sinks, commands : mapping of str to model
+    sources, sinks, commands, fleet : mapping of str to model
         Models of the options, by type name. A model need not have a field ``type``.
     distances : collection of str
         Known distances.
@@ -74,7 +75,7 @@ def load(
         )
         raise ConfigError([problem], str(path)) from None
     return load_text(
-        raw, str(path), sources, sinks, distances, base=file.absolute().parent, commands=commands
+        raw, str(path), sources, sinks, distances, base=file.absolute().parent, commands=commands, fleet=fleet
     )
 
 
@@ -87,6 +88,7 @@ def load_text(
     base: Path | None = None,
     environ: Mapping[str, str] | None = None,
     commands: Registry = _NONE,
+    fleet: Registry = _NONE,
 ) -> Config:
     """Do what `load` does for a text; `name` stands for the file in errors.
 
@@ -107,7 +109,7 @@ def load_text(
         "sources": found.connectors("sources", sources),
         "outputs": found.connectors("outputs", sinks),
     }
-    commanded = found.commands(commands)
+    commanded, fleet_of = found.alone("commands", commands), found.alone("fleet", fleet)
     found.findings(names_meet(data))
     found.findings(cases_meet(data))
     found.findings(heartbeats_meet(data))
@@ -136,6 +138,7 @@ def load_text(
         data=data,
         redacted=secrets.masked(data),
         problem=report.problem,
+        fleet=fleet_of,
     )
 
 
@@ -169,11 +172,12 @@ class _Found:
         }
         return {name: connector for name, connector in read.items() if connector is not None}
 
-    def commands(self, registry: Registry) -> Connector | None:
-        entry = self.report.data.get("commands")
+    def alone(self, kind: str, registry: Registry) -> Connector | None:
+        """Return what there is one of."""
+        entry = self.report.data.get(kind)
         if not isinstance(entry, dict):
             return None
-        return self._connector(("commands",), "commands", entry, registry)
+        return self._connector((kind,), kind, entry, registry)
 
     def _connector(
         self, where: Where, word: str, entry: dict[str, Any], registry: Registry

@@ -89,6 +89,10 @@ class File(Settings):
     heartbeat: Heartbeat | None = Field(
         default=None, description="a sign of life for those who watch that kyori watches; default: none"
     )
+    fleet: Options | None = Field(
+        default=None,
+        description="where it gives away what it has learned, and finds what others have; default: nowhere",
+    )
     log: Log = Field(default=Log(), description="what the daemon says about itself")
     reload: Reload = Field(default=Reload(), description="when this file is read again by itself")
     tests: tuple[Case, ...] = Field(
@@ -129,6 +133,8 @@ class Config:
         What is served by HTTP.
     heartbeat : Heartbeat or None
         Who gets a sign of life, and how often.
+    fleet : Connector or None
+        Where others like this one are found.
     log : Log
         What the daemon says about itself.
     tests : tuple of Case
@@ -169,3 +175,4 @@ class Config:
     data: Mapping[str, Any] = field(repr=False)
     redacted: Mapping[str, Any] = field(repr=False)
     problem: Callable[[Where, str, str], Problem] = field(repr=False)
+    fleet: Connector | None = field(default=None, repr=False)

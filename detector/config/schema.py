@@ -29,6 +29,7 @@ def json_schema(
     sinks: Mapping[str, type[BaseModel]],
     distances: Collection[str],
     commands: Mapping[str, type[BaseModel]] = MappingProxyType({}),
+    fleet: Mapping[str, type[BaseModel]] = MappingProxyType({}),
 ) -> Schema:
     """Return the schema of a file whose connectors and distances are these.
 
@@ -37,7 +38,7 @@ def json_schema(
     """
     registries = {"sources": sources, "outputs": sinks}
     models: dict[type[BaseModel], None] = dict.fromkeys(
-        [File, *sources.values(), *sinks.values(), *commands.values()]
+        [File, *sources.values(), *sinks.values(), *commands.values(), *fleet.values()]
     )
     refs, together = models_json_schema([(model, "validation") for model in models])
     definitions: dict[str, Schema] = {name: _tidy(schema) for name, schema in together["$defs"].items()}
@@ -62,9 +63,10 @@ def json_schema(
     for kind, registry in registries.items():
         patterns = whole["properties"][kind]["patternProperties"]
         patterns.update(dict.fromkeys(patterns, entry(registry)))
-    if commands:
-        described = whole["properties"]["commands"]["description"]
-        whole["properties"]["commands"] = {"description": described, **entry(commands)}
+    for kind, registry in (("commands", commands), ("fleet", fleet)):
+        if registry:
+            described = whole["properties"][kind]["description"]
+            whole["properties"][kind] = {"description": described, **entry(registry)}
     filled = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "filled in when the file is read"}
     inner = {name: _or_filled(schema) for name, schema in definitions.items() if schema is not whole}
     return {

@@ -169,6 +169,11 @@ class Chart:
         """
         if (self.settings, self.d) != (other.settings, other.d):  # the settings name the metric
             raise KyoriError("only models of the same parameters and features can be merged")
+        if not self.settings.plain:
+            raise KyoriError(
+                f"mode: {self.settings.mode} depends on the order of records; only plain is what one would "
+                "be that learned all of them"
+            )
         both = Chart(self.settings, self.d, self.metric)
         both.rows[0] = self._learner.merged(self.rows[0], other.rows[0])
         return both

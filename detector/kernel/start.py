@@ -12,13 +12,15 @@ from detector.kernel import chart as charts
 from detector.kernel import series
 from detector.kernel.plan import PARTS, PLAN
 from detector.reference.robust import robust_start
-from detector.row import DIRTY, EXCESS, EXCESS_SIZE, HEAD, VECTORS
+from detector.row import DIRTY, EXCESS, EXCESS_SIZE, HEAD, LEARNED, VECTORS
 from detector.verdict import excess
 
 
 @jit((Floats1, types.float64, PLAN, PARTS, Floats2, Bools2))
 def start_anew(row, clock, plan, parts, room, flags):  # type: ignore[no-untyped-def]
     """Learn the first chart anew without the faults among the first records; do nothing if all are clean.
+
+    A chart that began with the records of others is left as it is: those outweigh a start's faults.
 
     Parameters
     ----------
@@ -35,6 +37,8 @@ def start_anew(row, clock, plan, parts, room, flags):  # type: ignore[no-untyped
     at = VECTORS + 4 * d
     chart, f = row[HEAD : HEAD + at + d * (d + 1) // 2 + 2 * d], row[parts.average : parts.average + d]
     start = np.empty((parts.start, d))
+    if chart[LEARNED] > parts.start:
+        return
     for i in range(parts.start):
         for j in range(d):
             start[i, j] = row[parts.buffer + i * d + j]

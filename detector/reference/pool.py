@@ -7,7 +7,7 @@ order is: memory, then what was evicted before it was stored, then what is being
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Protocol
 
@@ -45,6 +45,10 @@ class Pool:
     ----------
     rows : ndarray of shape (n, width)
         Those in memory, by slot. Only the slots of one call of `slots` are sure to stay what they are.
+    fresh : ndarray of shape (width,)
+        What it was given.
+    begin : callable or None
+        Returns what a new key's row begins with instead; None = with `fresh`.
     known : int
         How many keys have a row anywhere.
     evicted, fetched : int
@@ -58,7 +62,8 @@ class Pool:
     """
 
     def __init__(self, fresh: Floats, most: int) -> None:
-        self._fresh, self._most = fresh, most
+        self.fresh, self._most = fresh, most
+        self.begin: Callable[[str], Floats | None] | None = None
         self._index: dict[str, int] = {}
         self._keys: list[str] = []
         self._free: list[int] = []
@@ -105,6 +110,11 @@ class Pool:
         row = self.rows[slot] if slot is not None else self._elsewhere([key]).get(key)
         return row.copy() if row is not None else None
 
+    def row(self, key: str) -> Floats:
+        """Return the row of a key in memory, to be looked at only."""
+        found: Floats = self.rows[self._index[key]]
+        return found
+
     def slots(self, keys: Objects) -> NDArray[np.int64]:
         """Return the row number of each key, -1 where there is no room for a new one; mark them changed.
 
@@ -145,7 +155,8 @@ class Pool:
         self.known += len(new)
         self._evict(len(self._index) + len(found) + len(new) - self._in_memory)
         for name in new:
-            self._add(name, self._fresh)
+            begun = self.begin(name) if self.begin is not None else None
+            self._add(name, self.fresh if begun is None else begun)
         for name, row in found.items():
             self._add(name, row)
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 NAMES = (
-    *("alerts", "classes", "codec", "config", "decoders", "finished", "keys_and_times", "labels"),
+    *("alerts", "classes", "codec", "config", "decoders", "finished", "fleet", "keys_and_times", "labels"),
     *("lines", "logs", "metrics", "npz", "packed", "tables", "waves"),
 )
 

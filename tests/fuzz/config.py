@@ -7,7 +7,7 @@ from pathlib import Path
 from detector.config.load import load_text
 from detector.errors import ConfigError
 from detector.metric.distances import DISTANCES
-from detector.registry import check_shared, command_options, sink_options, source_options
+from detector.registry import check_shared, command_options, fleet_options, sink_options, source_options
 
 _MODELS = (source_options(), sink_options(), DISTANCES)
 
@@ -36,7 +36,13 @@ def one(data: bytes) -> None:
     """Load a configuration."""
     try:
         config = load_text(
-            data, "c.yaml", *_MODELS, base=Path("/nowhere"), environ={}, commands=command_options()
+            data,
+            "c.yaml",
+            *_MODELS,
+            base=Path("/nowhere"),
+            environ={},
+            commands=command_options(),
+            fleet=fleet_options(),
         )
         check_shared(config)
     except ConfigError as error:
