@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _NO_ENTRIES: Mapping[tuple[str, str], bytes | None] = MappingProxyType({})
 MODEL_KINDS: tuple[Kind, ...] = ("row", "second", "vector", "label", "decider", "average", "held", "warm")
-"""What belongs to one schema: models, of a second score too, and what is kept of alerts, labels and starts."""
+"""What belongs to one schema: models, those of a second score, what is kept of alerts, labels, starts."""
 _SAID: tuple[Kind, ...] = ("silence", "ack")
 """What people have said; it holds whatever the schema is."""
 
