@@ -47,7 +47,9 @@ class Client:
         self.url = url
         self._headers = {"Authorization": f"Bearer {token}"}
         # Its certificate may be for the name that others know it by.
-        trusted = {} if cert is None else {"ssl_context": _trusting(cert), "assert_hostname": False}
+        trusted: dict[str, Any] = (
+            {} if cert is None else {"ssl_context": _trusting(cert), "assert_hostname": False}
+        )
         self._pool = urllib3.PoolManager(retries=False, **trusted)
 
     @classmethod
