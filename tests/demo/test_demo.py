@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,6 +63,8 @@ def test_twelve_seconds_as_json(tmp_path: Path) -> None:
     assert not figures["metric_decides"]
     assert left_in(tmp_path) == ["alerts.jsonl"]
     assert "Traceback" not in err
+    (page,) = [line for line in err.splitlines() if line.startswith("page: ")]
+    assert re.fullmatch(r"page: http://127\.0\.0\.1:\d+/#token=[\w-]{43}", page)
     assert err.splitlines()[-1].startswith(f"{figures['records']}/4320 records, ")
 
 

@@ -187,7 +187,7 @@ def test_a_token_is_in_no_log_and_no_state(tmp_path: Path) -> None:
     append(tmp_path, 0, 30)
     configured(tmp_path, server={"listen": "127.0.0.1:0"}, log={"level": "debug", "format": "json"})
     with Process(tmp_path) as process:
-        url = process.wait_for("server_listening")["url"]
+        url = process.wait_for("server_listening", 240)["url"]
         note = tmp_path / "state" / FILE
         wait_until(note.exists)
         used = json.loads(note.read_text())["token"]
