@@ -10,7 +10,7 @@ import numpy as np
 
 from detector.contracts import Alert
 from detector.pipeline import Pipeline
-from detector.web import answers, asked, looking
+from detector.web import answers, asked, looking, quieting
 from detector.web.archive import Sought
 from detector.web.office import Office, ask, recent_of
 from detector.web.recent import Rows
@@ -72,16 +72,16 @@ class Told:
     """
 
     def __init__(self, office: Office, still: Collection[str]) -> None:
-        self._still, self._labels = still, office.said.newest()
+        self._still, self._labels, self._acks = still, office.said.newest(), quieting.acks(office)
 
     def alert(self, alert: dict[str, Any]) -> answers.Alert:
         """Return an alert as the API tells it."""
         over = alert["status"] != "closed" and alert["id"] not in self._still
-        given = self._labels.get(alert["id"])
+        given, seen = self._labels.get(alert["id"]), self._acks.get(alert["id"])
         more: dict[str, Any] = {
             "label": given.label if given else "",
             "class": given.name if given else "",
-            "acked": None,
+            "acked": None if seen is None else {"by": seen.by, "time": seen.time, "note": seen.note},
         }
         told_ = {"quiet": ""} | alert | ({"status": "closed"} if over else {}) | more
         for name in ("key", "message"):

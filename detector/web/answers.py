@@ -300,8 +300,10 @@ class QuietWindow(TypedDict):
     pipeline: str
     keys: str
     cron: str
+    tz: str
     lasts: float
     why: str
+    learn: bool
     active: bool
     next: Number
 
@@ -321,6 +323,12 @@ class Silences(TypedDict):
     """What is silent, and when."""
 
     windows: list[QuietWindow]
+    silences: list[Silence]
+
+
+class SilencesMade(TypedDict):
+    """The silences that were made: one in each pipeline, all of one id."""
+
     silences: list[Silence]
 
 

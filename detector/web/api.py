@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from detector.errors import StateError
+from detector.errors import KyoriError, StateError
 from detector.web import openapi
 from detector.web.asked import Asked, OfEvents
 from detector.web.endpoints import ENDPOINTS, Endpoint
@@ -57,6 +57,8 @@ def _handler(office: Office, endpoint: Endpoint, pool: ThreadPoolExecutor) -> An
             return error(refusal.status, str(refusal))
         except StateError as failure:
             return error(503, f"{failure}; try again", {"Retry-After": "1"})
+        except KyoriError as failure:  # as a damaged file of metrics: the text says what to do
+            return error(409, str(failure))
         return Response(_json(found), media_type="application/json")
 
     return answer

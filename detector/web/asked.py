@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detector.written import Interval
 
 _Text = Annotated[str, Field(max_length=1000)]
+_Said = Annotated[str, Field(max_length=256)]
 _Pipeline = Annotated[
     str, Field(max_length=200, description="name of a pipeline; may be left out if there is one")
 ]
@@ -79,8 +80,8 @@ class WhichAlerts(Asked):
 class Note(Asked):
     """Who takes note of an alert, and why."""
 
-    note: _Text = ""
-    by: Annotated[str, Field(max_length=200)] = ""
+    note: _Said = ""
+    by: _Said = ""
 
 
 class Label(Asked):
@@ -117,13 +118,13 @@ class Learn(Asked):
 class SilenceKeys(Asked):
     """Which keys are to be silent, for how long, and why."""
 
-    keys: str = Field(min_length=1, max_length=1000, description="as A/*; * stands for anything")
+    keys: str = Field(min_length=1, max_length=256, description="as A/*; * stands for any characters")
     pipeline: _Which = ""
     lasts: Annotated[Interval, Field(gt=0, le=366 * 86400)] = Field(
-        alias="for", description="as 30m, 2h or 1d; or seconds"
+        alias="for", description="how long, as 30m, 2h or 1d"
     )
-    why: str = Field(min_length=1, max_length=1000)
-    by: Annotated[str, Field(max_length=200)] = ""
+    why: str = Field(min_length=1, max_length=256, description="the reason; the alerts carry it")
+    by: _Said = ""
 
 
 class Records(Asked):

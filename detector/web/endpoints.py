@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detector.web import alerts, answers, asked, judged
+from detector.web import alerts, answers, asked, judged, quieting
 from detector.web.office import Office
 
 
@@ -72,6 +72,26 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/v1/alerts/{id}", "All there is about an alert",
         asked.Nothing, answers.AlertPage, lambda office, _, path: alerts.page(office, path["id"]), (404,),
+    ),
+    Endpoint(
+        "POST", "/v1/alerts/{id}/ack", "Say that an open alert was seen: it is not repeated",
+        asked.Note, answers.Done, lambda office, of, path: quieting.ack(office, path["id"], of), (404,),
+    ),
+    Endpoint(
+        "POST", "/v1/alerts/{id}/unack", "Take that back",
+        asked.Nothing, answers.Done, lambda office, _, path: quieting.unack(office, path["id"]), (404,),
+    ),
+    Endpoint(
+        "GET", "/v1/silences", "Quiet windows of the configuration, and what people have silenced",
+        asked.Nothing, answers.Silences, lambda office, _, __: quieting.told(office),
+    ),
+    Endpoint(
+        "POST", "/v1/silences", "Tell nobody of these keys' alerts for a while",
+        asked.SilenceKeys, answers.SilencesMade, lambda office, of, _: quieting.silence(office, of), (404,),
+    ),
+    Endpoint(
+        "DELETE", "/v1/silences/{id}", "End a silence; what it held back and still lasts is told",
+        asked.Nothing, answers.Done, lambda office, _, path: quieting.unsilence(office, path["id"]), (404,),
     ),
     Endpoint(
         "POST", "/v1/labels", "Say what an alert was; it counts from the next record on",

@@ -117,7 +117,7 @@ def _operation(one: Endpoint, parts: _Parts) -> dict[str, Any]:
                 "description": "Done" if one.changes else "So it is",
                 "content": {"application/json": {"schema": parts.answer(one.answer)}},
             },
-            **parts.refusals((*((400,) if body else ()), 401, 422, 503, *one.refusals)),
+            **parts.refusals(tuple({*((400,) if body else ()), 401, 409, 422, 503, *one.refusals})),
         },
     }
     if body:

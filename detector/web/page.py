@@ -47,7 +47,10 @@ def routes() -> list[Route]:
         asset = known.get(request.path_params.get("path", "index.html"))
         if asset is None:
             return JSONResponse({"error": "the page has no such file; it begins at /"}, 404)
-        headers = {"ETag": asset.etag, "Cache-Control": "no-cache"}  # asked for each time, sent when it is new
+        headers = {
+            "ETag": asset.etag,
+            "Cache-Control": "no-cache",
+        }  # asked for each time, sent when it is new
         if asset.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(asset.content, headers=headers, media_type=asset.media_type)

@@ -58,7 +58,9 @@ class Plant:
     def __init__(self, folder: Path, features: Iterable[Any] = tuple(FEATURES), **more: Any) -> None:
         self.log = folder / "log.jsonl"
         self.log.touch()
-        sources = {"log": {"type": "tail", "paths": ["log.jsonl"], "start_at": "saved_or_beginning", "poll": "20ms"}}
+        sources = {
+            "log": {"type": "tail", "paths": ["log.jsonl"], "start_at": "saved_or_beginning", "poll": "20ms"}
+        }
         sources |= more.pop("sources", {})
         pipeline = {
             "sources": list(sources), "outputs": ["out"], "key": "{pump}",
@@ -169,7 +171,9 @@ class Watched:
         self.elsewhere: list[str] = []
         self.page.on("console", self._told)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.errors.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        self.page.on(
+            "dialog", lambda dialog: (self.errors.append(f"dialog {dialog.message}"), dialog.dismiss())
+        )
         self.page.on("request", self._requested)
 
     def _told(self, message: ConsoleMessage) -> None:

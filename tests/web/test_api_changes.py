@@ -200,3 +200,54 @@ def test_half_a_surrogate_pair_is_shown_and_found_again() -> None:
     worker: Any = SimpleNamespace(pipeline=pipeline, observer=recent)
     (stream,) = Streams({"p": worker}).ranked(Which())["streams"]
     assert stream["key"] == "pump\\udc80" and json.dumps(stream).isascii()
+
+
+def test_a_silence_keeps_alerts_quiet_until_it_is_ended_and_over_a_restart(tmp_path: Path) -> None:
+    with answering(tmp_path) as one:
+        fed(one, texts(normal(AT)))
+        made = done(one, "/v1/silences", {"keys": "plant/*", "for": "2h", "why": "new pumps", "by": "me"})
+        (silence,) = made["silences"]
+        # The records are of another year: the silence goes by their time.
+        assert silence["until"] == START + AT - 1 + 7200 and silence["pipeline"] == "pumps"
+    with answering(tmp_path) as one:
+        assert got(one, "/v1/silences") == {"windows": [], "silences": [silence]}
+        fed(one, texts(faulty(N, AT)[AT:], AT))
+        (alert,) = got(one, f"/v1/alerts?key={KEY}")["alerts"]
+        assert alert["quiet"] == "new pumps"
+        assert one.ask(f"/v1/silences/{silence['id']}", "DELETE", **one.bearer()).json == {"ok": True}
+        assert one.ask(f"/v1/silences/{silence['id']}", "DELETE", **one.bearer()).status == 404
+        assert got(one, "/v1/silences")["silences"] == []
+        assert "for: " in done(one, "/v1/silences", {"keys": "*", "for": "2 hours", "why": "x"}, 422)["error"]
+        assert done(one, "/v1/silences", {"keys": "*", "for": "2h"}, 422)
+
+
+def test_quiet_windows_are_told_with_their_next_start(tmp_path: Path) -> None:
+    window = {"cron": "0 2 * * SUN", "for": "2h", "why": "wash", "keys": "plant/1"}
+    with answering(tmp_path, alert={"quiet": [window]}) as one:
+        fed(one, texts(normal(30)))  # Tuesday, 2023-11-14
+        (told,) = got(one, "/v1/silences")["windows"]
+        assert (told["pipeline"], told["keys"], told["lasts"], told["active"]) == (
+            "pumps",
+            "plant/1",
+            7200.0,
+            False,
+        )
+        assert told["next"] == 1700359200.0  # Sunday, 2023-11-19 02:00
+
+
+def test_an_open_alert_is_acknowledged_and_that_is_taken_back(tmp_path: Path) -> None:
+    with answering(tmp_path) as one:
+        fed(one, texts(faulty(AT + 30, AT)))
+        (alert,) = got(one, "/v1/alerts?status=open")["alerts"]
+        path = f"/v1/alerts/{alert['id']}"
+        assert got(one, f"/v1/streams?q={KEY}")["streams"][0]["since"] == alert["opened"]
+        done(one, f"{path}/ack", {"by": "me", "note": "on my way"})
+        acked = got(one, path)["alert"]["acked"]
+        assert (acked["by"], acked["note"]) == ("me", "on my way")
+        assert got(one, "/v1/alerts?status=open")["alerts"][0]["acked"] == acked
+    with answering(tmp_path) as one:
+        assert got(one, path)["alert"]["acked"] == acked
+        done(one, f"{path}/unack", {})
+        assert got(one, path)["alert"]["acked"] is None
+        assert done(one, f"{path}/unack", {}, 404)
+        assert "status=open" in done(one, "/v1/alerts/ffff/ack", {}, 404)["error"]

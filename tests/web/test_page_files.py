@@ -58,7 +58,8 @@ def test_what_the_browser_has_is_not_sent_again(server: Serving) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../page.py", "..%2fpage.py", "%2e%2e/page.py", "/etc/passwd", "js", "js/", "", "a\\..\\index.html"]
+    "path",
+    ["../page.py", "..%2fpage.py", "%2e%2e/page.py", "/etc/passwd", "js", "js/", "", "a\\..\\index.html"],
 )
 def test_nothing_else_is_served(server: Serving, path: str) -> None:
     assert server.ask(f"/static/{path}").status == 404
