@@ -38,6 +38,7 @@ NEEDED = (
     "unshare",
     "setpriv",
     "redis-server",
+    "chromium",
 )
 """Without these, tests are skipped, with a hint."""
 
