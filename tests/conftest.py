@@ -39,6 +39,7 @@ NEEDED = (
     "setpriv",
     "redis-server",
     "promtool",
+    "chromium",
 )
 """Without these, tests are skipped, with a hint."""
 

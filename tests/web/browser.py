@@ -66,6 +66,7 @@ class Plant:
             "sources": list(sources), "outputs": ["out"], "key": "{pump}",
             "record": {"time": "ts", "features": list(features)},
         }  # fmt: skip
+        pipeline |= more.pop("settings", {})
         config = {"name": "plant-a", "pipelines": {"pumps": pipeline}, "sources": sources} | more
         outputs = {"out": {"type": "file", "path": "out.jsonl"}}
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -90,6 +91,7 @@ class Plant:
             self._process.wait_for("server_listening")
         except BaseException:
             self._process.process.kill()
+            print("".join(self._process.said))
             raise
         noted = self._folder / "state" / "server.json"
         wait_until(noted.exists, 60)

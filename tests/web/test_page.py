@@ -142,7 +142,10 @@ def test_it_stays_responsive_under_load(plant: Plant, browser: Browser) -> None:
             page.locator("#search").press_sequentially(f"many/{second}"[-3:], delay=10)
         plant.arrived()
         after = plant.get("overview")
-        keys, records = after["pipelines"][0]["keys"], after["pipelines"][0]["records"] - before["pipelines"][0]["records"]
+        keys, records = (
+            after["pipelines"][0]["keys"],
+            after["pipelines"][0]["records"] - before["pipelines"][0]["records"],
+        )
         blocked, slow = page.evaluate("[window.blocked, window.slow.sort((a, b) => a - b)]")
         rate = records / (after["now"] - before["now"])
     print(f"{keys} keys, {rate:.0f} records/s; main thread blocked {blocked:.0f} ms, input {slow} ms")

@@ -35,7 +35,11 @@ def test_axe_finds_nothing_serious(plant: Plant, browser: Browser, alert: str, t
         for name, (place, ready) in VIEWS.items():
             page = one.open(place or alert, ready=ready)
             found = Axe().run(page).response["violations"]
-            serious = [(problem["id"], problem["nodes"][0]["html"]) for problem in found if problem["impact"] in SERIOUS]
+            serious = [
+                (problem["id"], problem["nodes"][0]["html"])
+                for problem in found
+                if problem["impact"] in SERIOUS
+            ]
             assert serious == [], name
         assert not one.elsewhere
 
@@ -141,5 +145,8 @@ def test_the_theme_can_be_chosen(plant: Plant, browser: Browser) -> None:
 def test_what_moves_can_be_stilled(plant: Plant, browser: Browser) -> None:
     with watched(browser, plant.url, reduced_motion="reduce") as one:
         page = one.open(ready=".meter-fill")
-        assert page.evaluate("getComputedStyle(document.querySelector('.meter-fill')).transitionDuration") == "0s"
+        assert (
+            page.evaluate("getComputedStyle(document.querySelector('.meter-fill')).transitionDuration")
+            == "0s"
+        )
         assert page.evaluate("getComputedStyle(document.querySelector('.view')).animationName") == "none"

@@ -82,7 +82,9 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
                 one.send(records(key, 200, rng))
                 one.send(records(key, 4, rng, odd=i))
             one.arrived()
-            one.published(broker.port, {f"plant/{key}": records(key, 1, rng)[0] for key in PAYLOADS if "/" not in key})
+            one.published(
+                broker.port, {f"plant/{key}": records(key, 1, rng)[0] for key in PAYLOADS if "/" not in key}
+            )
             alerts = one.get("alerts", limit=100)["alerts"]
             assert {alert["key"] for alert in alerts} == set(PAYLOADS)
             for alert in alerts:
@@ -101,7 +103,9 @@ def clean(one: Watched) -> None:
 
 def said(one: Watched) -> str:
     """Return all text of the page, also that of lists to choose from."""
-    return one.page.evaluate("document.body.textContent + [...document.querySelectorAll('option')].map((o) => o.value)")
+    return one.page.evaluate(
+        "document.body.textContent + [...document.querySelectorAll('option')].map((o) => o.value)"
+    )
 
 
 @needs_mosquitto
@@ -160,7 +164,9 @@ def test_the_check_would_see_it(plant: Plant, browser: Browser) -> None:
         seen = 0
         for name in PAYLOADS:
             page.evaluate("window.found = []")
-            page.evaluate("(name) => document.querySelector('main').insertAdjacentHTML('beforeend', name)", name)
+            page.evaluate(
+                "(name) => document.querySelector('main').insertAdjacentHTML('beforeend', name)", name
+            )
             page.wait_for_timeout(20)
             seen += bool(page.evaluate("window.found.length"))
         assert seen == MARKUP
