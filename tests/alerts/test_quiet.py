@@ -67,8 +67,8 @@ def test_what_outlasts_the_window_is_told_then_as_its_opening_once() -> None:
 
 
 def test_what_was_told_before_is_closed_aloud_and_not_repeated_in_the_window() -> None:
-    assert run(made(), stream((55, 69)))[-4:] == [
-        ("open", "", 55), ("update", "wash", 60), ("update", "wash", 65), ("closed", "", 70),
+    assert run(made(), stream((55, 68)))[-4:] == [
+        ("open", "", 55), ("update", "wash", 60), ("update", "wash", 65), ("closed", "", 69),
     ]  # fmt: skip
 
 

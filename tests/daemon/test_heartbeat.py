@@ -37,10 +37,10 @@ def test_it_comes_to_its_output_alone_and_ends_with_a_kill(tmp_path: Path) -> No
     with http_receiver() as (receiver, url):
         path = plant(tmp_path, url)
         with Process(tmp_path, str(path)) as daemon:
-            daemon.wait_for("ready")
-            wait_until(lambda: len(receiver.requests) >= 3, 60)
+            daemon.wait_for("ready", 200)
+            wait_until(lambda: len(receiver.requests) >= 3, 200)
             daemon.process.kill()
-            daemon.finish()
+            daemon.finish(200)
             came = len(receiver.requests)
         time.sleep(1.5)
         assert len(receiver.requests) == came
@@ -49,7 +49,7 @@ def test_it_comes_to_its_output_alone_and_ends_with_a_kill(tmp_path: Path) -> No
         }
         assert len({one["record"] for one in beats(receiver)}) == came, "each has a number of its own"
         with Process(tmp_path, str(path)) as daemon:
-            wait_until(lambda: len(receiver.requests) > came, 60)
+            wait_until(lambda: len(receiver.requests) > came, 200)
             daemon.stop()
             (stopped,) = daemon.events("stopped")
     assert stopped["alerts"] == 0
@@ -61,7 +61,7 @@ def test_a_pipeline_that_hangs_has_none(tmp_path: Path) -> None:
     with http_receiver() as (receiver, url):
         path = plant(tmp_path, url, watchdog="off")
         with Process(tmp_path, str(path), module="tests.daemon.freezing") as daemon:
-            wait_until(lambda: len(receiver.requests) >= 2, 60)
+            wait_until(lambda: len(receiver.requests) >= 2, 200)
             (tmp_path / "freeze").write_text("")
             time.sleep(1.5)  # one may be on its way
             came = len(receiver.requests)
@@ -76,10 +76,10 @@ def test_none_that_is_late(tmp_path: Path) -> None:
     with http_receiver() as (receiver, url):
         receiver.hold.clear()
         with Process(tmp_path, str(plant(tmp_path, url))) as daemon:
-            daemon.wait_for("ready")
+            daemon.wait_for("ready", 200)
             time.sleep(4.0)
             receiver.hold.set()
-            wait_until(lambda: len(receiver.requests) >= 3, 60)
+            wait_until(lambda: len(receiver.requests) >= 3, 200)
             daemon.stop()
     numbers = sorted({one["record"] for one in beats(receiver)})
     assert max(b - a for a, b in pairwise(numbers)) >= 2, "some were left out"
@@ -108,5 +108,5 @@ def test_what_receivers_are_sent() -> None:
 
 def test_an_output_that_there_is_not(tmp_path: Path) -> None:
     path = write_config(tmp_path, SOURCES, file={"heartbeat": {"every": "5m", "outputs": ["hok"]}})
-    with pytest.raises(ConfigError, match=r"heartbeat\.outputs.*there is no output hok"):
+    with pytest.raises(ConfigError, match=r"heartbeat\.outputs.*there is no output 'hok'"):
         load_config(path)

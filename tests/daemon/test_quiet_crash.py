@@ -63,21 +63,21 @@ def test_killed_around_a_silence_and_in_quiet_episodes(tmp_path: Path, failpoint
     for begin, end in pairwise(parts):
         append(tmp_path, TEXTS[begin:end])
         with Process(tmp_path, str(path)) as daemon:
-            daemon.wait_for("ready")
-            wait_until(lambda end=end: seen(tmp_path) == end, 60)
+            daemon.wait_for("ready", 200)
+            wait_until(lambda end=end: seen(tmp_path) == end, 200)
             daemon.process.kill()
-            daemon.finish()
+            daemon.finish(200)
     # The first commit of this run is the one with what is said.
     with Process(tmp_path, str(path), module="tests.daemon.saying", KYORI_FAILPOINT=failpoint) as daemon:
-        daemon.finish()
+        daemon.finish(200)
     append(tmp_path, TEXTS[SAID:1620])
     with Process(tmp_path, str(path), module="tests.daemon.saying") as daemon:
-        wait_until(lambda: seen(tmp_path) == 1620, 60)
+        wait_until(lambda: seen(tmp_path) == 1620, 200)
         daemon.process.kill()
-        daemon.finish()
+        daemon.finish(200)
     append(tmp_path, TEXTS[1620:])
     with Process(tmp_path, str(path)) as daemon:
-        wait_until(lambda: seen(tmp_path) == N, 60)
+        wait_until(lambda: seen(tmp_path) == N, 200)
         daemon.stop()
     assert lines(tmp_path / "out.jsonl") == expected
 
