@@ -170,12 +170,18 @@ SECTIONS = (
         "Severity",
         "The level from which an alert has this severity; 1.0 is on the threshold.",
     ),
+    (
+        "pipelines.NAME.alert.quiet[]",
+        "QuietWindow",
+        "A time that comes again, of which nobody is told. See [Quiet](quiet.md).",
+    ),
     ("pipelines.NAME.limits", "Limits", "Bounds of a pipeline."),
     ("pipelines.NAME.limits.outbox", "Outbox", "Where alerts wait for their outputs, on disk."),
     ("server", "Server", "The page, the API, metrics and health, by HTTP; see [The server](server.md)."),
     ("server.tls", "ServerTls", "With it the server speaks https only."),
     ("tests[]", "Case", "See [Cases](testing.md)."),
     ("tests[].expect[]", "Expect", "Of a record, or of the alerts."),
+    ("heartbeat", "Heartbeat", "See [Heartbeat](quiet.md#heartbeat)."),
     ("log", "Log", "What the daemon says about itself, on stderr."),
     ("reload", "Reload", "See [A changed configuration](running.md#a-changed-configuration)."),
 )

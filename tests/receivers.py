@@ -100,7 +100,7 @@ def http_receiver(
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_PUT = handle_one  # noqa: N815 - named by http.server
+        do_POST = do_PUT = do_GET = do_DELETE = handle_one  # noqa: N815 - named by http.server
 
         def log_message(self, *_arguments: object) -> None:
             pass

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from cronsim import CronSim
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -23,14 +23,15 @@ ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]
 
 
 def window(cron: str, lasts: str, tz: str = "UTC", **more: Any) -> Window:
-    settings = {"cron": cron, "for": lasts, "tz": tz, "why": "wash"} | more
-    return Window(QuietWindow.model_validate(settings))
+    said = {"cron": cron, "for": lasts, "tz": tz, "why": "wash"} | more
+    return Window(QuietWindow.model_validate(said))
 
 
 def at(*moment: int, tz: str = "UTC", fold: int = 0) -> float:
     return datetime(*moment, tzinfo=ZoneInfo(tz), fold=fold).timestamp()  # type: ignore[arg-type, misc]
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from(CRONS), st.sampled_from(ZONES), st.sampled_from(["30s", "10m", "14m"]),
     st.sampled_from(CHANGES), st.lists(st.floats(0.0, 86400.0), min_size=1, max_size=20),

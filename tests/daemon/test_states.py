@@ -187,5 +187,5 @@ def test_json() -> None:
     assert state.to_json("p") == (
         '{"schema": "kyori.state.v1", "pipeline": "p", "key": "a/\\ud83d", "anomaly": true, "severity": '
         '"warning", "since": 1.5, "kinds": ["distance"], "top": ["flow"], "time": 2.0, "score": 3.0, '
-        '"threshold": null, "level": null}'
+        '"threshold": null, "level": null, "quiet": "", "acked": false}'
     )
