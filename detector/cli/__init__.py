@@ -14,16 +14,18 @@ from importlib import import_module
 
 import typer
 
+from detector.cli.completion import answer_shell
 from detector.cli.say import say
 from detector.errors import ConfigError, KyoriError, StateInUse
 
 _VERBS = (
     *("demo", "run", "score", "explain", "compare", "backtest", "features", "label", "learn", "nearest"),
-    *("report", "spark", "top", "tap", "init", "validate", "doctor", "test", "schema", "version"),
+    *("report", "spark", "top", "tap", "init", "validate", "doctor", "test", "schema"),
+    *("completion", "version"),
 )
 """Each is a function of that name in the module of that name beside this one."""
 
-_GROUPS = ("alerts", "metric", "models", "snapshot", "data")
+_GROUPS = ("alerts", "config", "metric", "models", "snapshot", "data")
 """Each is a module beside this one, whose `app` has verbs of its own."""
 
 _STATE_IN_USE = 3
@@ -63,6 +65,7 @@ def main() -> None:
     if sys.platform == "win32":
         say("kyori does not run on Windows; use Linux, also inside WSL or a container", err=True)
         sys.exit(1)
+    answer_shell()
     code = _run()
     try:
         sys.stdout.flush()
@@ -76,7 +79,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        app()
+        app(prog_name="kyori")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     except KeyboardInterrupt:

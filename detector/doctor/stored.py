@@ -105,7 +105,7 @@ def pipeline(name: str, settings: PipelineConfig, stored: Stored, now: float) ->
     """Look at what a pipeline has come to."""
     place = f"pipelines.{name}"
     if not stored.learning:
-        remedy = f"tell it to go on, if that was forgotten: the command `resume {name}`; see docs/feedback.md"
+        remedy = f"if that was forgotten: kyori learn resume --pipeline {name}; see docs/feedback.md"
         yield note("learning", f"{place}: learning is paused", remedy)
     yield from _models(place, settings, stored)
     if settings.record.time is not None:

@@ -298,7 +298,7 @@ BROKEN: list[tuple[Break, str, str, str]] = [
     (dead_letters, "dead_letter", "note", "jq"),
     (keys_at_limit, "keys", "wrong", "limits.max_stored"),
     (cold, "cold", "note", "warmup.from"),
-    (paused, "learning", "note", "resume p"),
+    (paused, "learning", "note", "kyori learn resume"),
     (from_the_future, "times", "wrong", "record.time.timezone"),
     (refused, "refused", "wrong", "record_refused"),
     (waiting, "outbox", "note", "sink_unavailable"),
