@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -57,35 +54,6 @@ def test_the_verb_and_its_options_exist(command: str) -> None:
         options = {name for one in known.params for name in one.opts}
         named = {word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
         assert named <= options | {"--help", "-h"}
-
-
-def test_the_first_commands_of_the_readme_work(tmp_path: Path) -> None:
-    """Those with files of the examples, in a folder beside them, as a newcomer runs them."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "kyori").write_text(f'#!/bin/sh\nexec {sys.executable} -m detector.cli "$@"\n')
-    (tmp_path / "bin" / "kyori").chmod(0o755)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    chosen = [block for block in blocks if "../examples/" in block]
-    assert {line.split()[1] for block in chosen for line in block.splitlines() if "kyori" in line} >= {
-        "init",
-        "validate",
-        "run",
-        "score",
-    }
-    environ = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["sh", "-e", "-c", "".join(chosen)], cwd=tmp_path, env=environ, capture_output=True, text=True,
-        check=False, timeout=100,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "pumps.yaml: right" in done.stdout
-    out = tmp_path / "out"
-    assert len((out / "scores.csv").read_text().splitlines()) == len(
-        (ROOT / "examples" / "pumps.csv").read_text().splitlines()
-    )
-    assert (out / "state").is_dir()
-    assert (out / "alerts.jsonl").is_file()
 
 
 def test_the_targets_of_make_exist() -> None:

@@ -26,8 +26,16 @@ from tests.docs.blocks import PAGES, ROOT, Block, blocks, documented
 from tests.docs.fragments import whole
 from tests.docs.shell import Shell, forking
 
+WRITTEN = {
+    "README.md": ("out/scores.csv", "out/alerts.jsonl", "out/p.svg", "out/points.npz"),
+    "docs/quickstart.md": ("alerts.jsonl", "examples/state/labels.jsonl"),
+    "docs/guide-history.md": ("history.svg",),
+    "docs/guide-mqtt.md": ("plant.yaml",),
+}
+"""What must be there, and not empty, when the commands of a page have run."""
 ELSEWHERE = {
     "docs/tutorial.md": "tests/docs/test_tutorial.py",  # which also looks at what is printed
+    "docs/waveforms.md": "tests/docs/test_waveforms.py",
     "docs/extending.md": "tests/docs/test_extending.py",
 }
 KINDS = {"sh", "pycon", "python", "yaml", "json", "toml", "text"}
@@ -72,6 +80,8 @@ def test_commands(page: str, tmp_path: Path, commands: Path) -> None:
     shell = [block for block in pages()[page] if block.language == "sh" and not block.not_run]
     if shell:
         ran(shell, tmp_path, commands)
+    for file in WRITTEN.get(page, ()):
+        assert (tmp_path / "place" / file).stat().st_size > 0
 
 
 @pytest.mark.parametrize(
