@@ -129,7 +129,7 @@ def run(job: Job) -> None:
 
 def score(job: Job, spark: SparkSession) -> None:
     """Do what `run` does in a session that is there."""
-    query = start(job, spark, _begin(job))
+    query = start(job, spark, begin(job))
     with _told_to_stop() as stop:
         _wait(query, stop)
     log.info("spark_ended", pipeline=job.name, batches=len(list(job.output.glob("batch=*"))))
@@ -181,7 +181,7 @@ def read(job: Job, spark: SparkSession) -> DataFrame:
     return stream.json(job.input.absolute().as_uri()).withColumn(_KEY, F.concat(*pieces))
 
 
-def _begin(job: Job) -> Keyed:
+def begin(job: Job) -> Keyed:
     """Return how to score: as the checkpoint has it, or a new one begins."""
     note = job.checkpoint / _NOTE
     keyed = Keyed(job.name, job.settings)
@@ -252,7 +252,7 @@ def hand_back(job: Job, spark: SparkSession, state_dir: Path) -> tuple[Path, str
     """Do what `export` does in a session that is there."""
     from detector.engines.spark import STATE  # noqa: PLC0415
 
-    keyed = _begin(job)
+    keyed = begin(job)
     reader = spark.read.format("statestore").option("stateVarName", STATE)
     found = reader.load(job.checkpoint.absolute().as_uri()).select("key.key", "value.state")
     keys = ((row[0], bytes(row[1])) for row in found.toLocalIterator())

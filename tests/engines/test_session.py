@@ -113,7 +113,7 @@ def test_a_checkpoint_of_something_else_is_left_alone(tmp_path: Path) -> None:
     job = devices.job(tmp_path, "local[1]")
     (job.checkpoint / "offsets").mkdir(parents=True)
     with pytest.raises(KyoriError, match="not empty, and not of kyori"):
-        jobs._begin(job)
+        jobs.begin(job)
 
 
 def test_a_checkpoint_goes_on_as_it_began(tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_a_checkpoint_goes_on_as_it_began(tmp_path: Path) -> None:
     devices.write(tmp_path, [0])
     devices.daemon(tmp_path)
     job = devices.job(tmp_path, "local[1]", seed=tmp_path / "state")
-    begun = jobs._begin(job)
+    begun = jobs.begin(job)
     (job.checkpoint / "kyori.job").unlink()
-    assert jobs._begin(job) == begun
+    assert jobs.begin(job) == begun
     (tmp_path / "state" / "plant.db").unlink()
-    assert jobs._begin(job) == begun
+    assert jobs.begin(job) == begun

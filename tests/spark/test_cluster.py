@@ -35,15 +35,21 @@ def spark() -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="module")
-def ran(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which both have gone over all six files, and Spark's state was handed back."""
-    folder = tmp_path_factory.mktemp("ran")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the daemon has gone over all six files."""
+    folder = tmp_path_factory.mktemp("known")
     devices.write(folder)
     devices.daemon(folder)
-    job = devices.job(folder, MASTER)
-    jobs.score(job, spark)
-    jobs.hand_back(job, spark, folder / "handed")
     return folder
+
+
+@pytest.fixture(scope="module")
+def ran(spark: SparkSession, known: Path) -> Path:
+    """The same folder, when Spark has gone over them too, and its state was handed back."""
+    job = devices.job(known, MASTER)
+    jobs.score(job, spark)
+    jobs.hand_back(job, spark, known / "handed")
+    return known
 
 
 def test_scores_are_the_daemons_bit_for_bit(ran: Path) -> None:
@@ -81,7 +87,9 @@ def test_other_features_are_refused(ran: Path, spark: SparkSession) -> None:
         jobs.score(devices.job(ran, MASTER, checkpoint=ran / "new"), spark)
 
 
-def test_a_daemons_state_goes_on_in_spark_and_at_home(ran: Path, spark: SparkSession, tmp_path: Path) -> None:
+def test_a_daemons_state_goes_on_in_spark_and_at_home(
+    known: Path, spark: SparkSession, tmp_path: Path
+) -> None:
     """Two files each: by the daemon, by Spark, by a daemon with what Spark hands back."""
     devices.write(tmp_path, [0, 1])
     devices.daemon(tmp_path)
@@ -97,11 +105,11 @@ def test_a_daemons_state_goes_on_in_spark_and_at_home(ran: Path, spark: SparkSes
     jobs.hand_back(job, spark, home / "state")
     devices.write(home, [4, 5])
     devices.daemon(home)
-    assert devices.models(home / "state") == devices.models(ran / "state")
+    assert devices.models(home / "state") == devices.models(known / "state")
     told = [json.dumps(one["alert"]) for one in devices.spark_alerts(tmp_path / "output")]
     for folder in (tmp_path, home):
         told += (folder / "alerts.jsonl").read_text().splitlines()
-    assert devices.notices(told) == devices.notices((ran / "alerts.jsonl").read_text().splitlines())
+    assert devices.notices(told) == devices.notices((known / "alerts.jsonl").read_text().splitlines())
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ class Seen(Keyed):
         return Keyed.step(self, key, kept, batch)
 
 
-def test_two_worker_processes_share_the_keys(ran: Path, spark: SparkSession, tmp_path: Path) -> None:
+def test_two_worker_processes_share_the_keys(known: Path, spark: SparkSession, tmp_path: Path) -> None:
     import sys  # noqa: PLC0415
 
     from pyspark import cloudpickle  # noqa: PLC0415
@@ -126,7 +134,7 @@ def test_two_worker_processes_share_the_keys(ran: Path, spark: SparkSession, tmp
     from detector.engines.spark import score_stream  # noqa: PLC0415
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the tests are not installed there
-    job = devices.job(ran, MASTER)
+    job = devices.job(known, MASTER)
     df = spark.createDataFrame([row for row in devices.records()[0] if row["seq"] < 5])
     fields = job.settings.layout.numbers
     seen = Seen(devices.NAME, job.settings, folder=str(tmp_path))
