@@ -24,7 +24,7 @@ FEATURES = [
 ]  # fmt: skip
 RECORDS = 700
 EVERY_S = 2.0
-SIZES = {"overview": 860, "stream": 900, "alerts": 560, "alert": 900, "models": 560, "quiet": 640}
+SIZES = {"overview": 860, "stream": 850, "alerts": 560, "alert": 900, "models": 560, "quiet": 640}
 
 
 def said(start: float, first: int, last: int) -> list[dict[str, Any]]:

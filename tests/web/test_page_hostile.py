@@ -71,7 +71,7 @@ def records(key: str, n: int, rng: np.random.Generator, odd: int | None = None) 
     made = []
     for row in rng.normal(size=(n, len(PAYLOADS))).round(4).tolist():
         if odd is not None:
-            row[odd] += 60.0
+            row[odd] += 6000.0
         made.append({"ts": time.time(), "pump": key} | dict(zip(PAYLOADS, row, strict=True)))
     return made
 
@@ -87,8 +87,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
             folder, PAYLOADS, sources={"broker": topics}, settings={"detector": {"warmup": 80}}
         ) as one:
             for i, key in enumerate(PAYLOADS):
-                one.send(records(key, 120, rng))
-                one.send(records(key, 4, rng, odd=i))
+                one.send(records(key, 200, rng))
+                one.send(records(key, 5, rng, odd=i))
             one.arrived()
             one.published(
                 broker.port, {f"plant/{key}": records(key, 1, rng)[0] for key in PAYLOADS if "/" not in key}
