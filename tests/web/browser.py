@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,7 +36,12 @@ FEATURES = [
     {"name": "temperature", "unit": "°C"},
 ]
 SLOWEST_MS = 60_000
-"""How long anything may take on a machine that is busy with something else; promises have limits of their own."""
+"""How long anything may take on a machine that is busy; promises have limits of their own."""
+
+
+def figure(text: str) -> None:
+    """Say a figure; pytest -s shows it."""
+    sys.stdout.write(f"{text}\n")
 
 
 def stream(key: str) -> str:
@@ -91,7 +97,7 @@ class Plant:
             self._process.wait_for("server_listening")
         except BaseException:
             self._process.process.kill()
-            print("".join(self._process.said))
+            sys.stdout.write("".join(self._process.said))  # what pytest shows of a failure
             raise
         noted = self._folder / "state" / "server.json"
         wait_until(noted.exists, 60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, expect
 
-from tests.web.browser import Plant, needs_chromium, stream, watched
+from tests.web.browser import Plant, figure, needs_chromium, stream, watched
 
 pytestmark = needs_chromium
 
@@ -29,7 +29,7 @@ def test_it_is_there_within_a_second(plant: Plant, browser: Browser) -> None:
             took.append(one.page.evaluate("window.shownAt"))
         assert one.page.locator(".ranking tbody tr").count() == 4
         assert not one.errors
-    print(f"shown after {', '.join(f'{ms:.0f}' for ms in took)} ms")
+    figure(f"shown after {', '.join(f'{ms:.0f}' for ms in took)} ms")
     assert min(took) < 1000
 
 
@@ -41,7 +41,7 @@ def test_the_score_moves_while_one_looks(plant: Plant, browser: Browser) -> None
         for _ in range(5):
             seen.add(page.inner_text(".title .meter-text"))
             newest = plant.judged("north/1")
-            one.until(lambda level=newest: page.inner_text(".title .meter-text") == f"{level:.2f}×")
+            one.until(lambda level=newest: page.inner_text(".title .meter-text") == f"{level:.2f}\N{MULTIPLICATION SIGN}")
         assert len(seen) >= 3
         assert not one.errors
 
@@ -55,7 +55,7 @@ def test_an_alert_is_seen_within_two_seconds_of_its_message(plant: Plant, browse
         plant.send(records)
         one.until(lambda: page.evaluate("window.alerts?.['north/2']"))
         after = page.evaluate("window.alerts['north/2']") / 1000 - records[-1]["ts"]
-        print(f"seen after {after:.2f} s")
+        figure(f"seen after {after:.2f} s")
         assert after < 2.0
         expect(page.locator("#verdict-title")).to_have_text("1 open alert")
         expect(page.locator(".alert-message")).to_contain_text("pressure")
@@ -148,7 +148,7 @@ def test_it_stays_responsive_under_load(plant: Plant, browser: Browser) -> None:
         )
         blocked, slow = page.evaluate("[window.blocked, window.slow.sort((a, b) => a - b)]")
         rate = records / (after["now"] - before["now"])
-    print(f"{keys} keys, {rate:.0f} records/s; main thread blocked {blocked:.0f} ms, input {slow} ms")
+    figure(f"{keys} keys, {rate:.0f} records/s; main thread blocked {blocked:.0f} ms, input {slow} ms")
     assert keys >= 1000
     assert records == 20_000
     assert len(slow) > 5

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.brokers import Broker, needs_mosquitto
+from tests.brokers import Broker, needs_mosquitto, wait_until
 from tests.web.browser import Plant, Watched, needs_chromium, stream, watched
 
 PAYLOADS = (
@@ -44,16 +44,22 @@ MARKUP = 20
 """So many of them are elements where they are taken for markup."""
 
 LOOK = """
-const forbidden = `.evil, script:not([src^="static/"]), link:not([href^="static/"]), iframe, object, embed, img, base, math,
-  meta[http-equiv], style, template, form[action], [onerror], [onload], [onfocus], [ontoggle], [onmouseover], [srcdoc],
-  a[href^="javascript:" i], a[href^="data:" i]`;
+const forbidden = `.evil, script:not([src^="static/"]), link:not([href^="static/"]), iframe, object, embed, img,
+  base, math, meta[http-equiv], style, template, form[action], [onerror], [onload], [onfocus], [ontoggle],
+  [onmouseover], [srcdoc], a[href^="javascript:" i], a[href^="data:" i]`;
 window.found = [];
 const look = (node) => {
   if (node.nodeType !== 1) return;
-  for (const one of [node, ...node.querySelectorAll("*")]) if (one.matches(forbidden)) window.found.push(one.outerHTML.slice(0, 99));
+  for (const one of [node, ...node.querySelectorAll("*")]) {
+    if (one.matches(forbidden)) window.found.push(one.outerHTML.slice(0, 99));
+  }
 };
-new MutationObserver((list) => { for (const one of list) { one.addedNodes.forEach(look); if (one.type === "attributes") look(one.target); } })
-  .observe(document, { childList: true, subtree: true, attributes: true });
+new MutationObserver((list) => {
+  for (const one of list) {
+    one.addedNodes.forEach(look);
+    if (one.type === "attributes") look(one.target);
+  }
+}).observe(document, { childList: true, subtree: true, attributes: true });
 """
 """Notes every element that nobody but an intruder makes, also one that was there for a moment only."""
 
@@ -65,7 +71,7 @@ def records(key: str, n: int, rng: np.random.Generator, odd: int | None = None) 
     made = []
     for row in rng.normal(size=(n, len(PAYLOADS))).round(4).tolist():
         if odd is not None:
-            row[odd] += 60.0
+            row[odd] += 6000.0
         made.append({"ts": time.time(), "pump": key} | dict(zip(PAYLOADS, row, strict=True)))
     return made
 
@@ -77,17 +83,19 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     broker, rng = Broker(folder / "broker").start(), np.random.default_rng(3)
     topics = {"type": "mqtt", "url": broker.url, "client_id": "page", "topics": {"plant/+pump": 1}}
     try:
-        with Plant(folder, PAYLOADS, sources={"broker": topics}) as one:
+        with Plant(
+            folder, PAYLOADS, sources={"broker": topics}, settings={"detector": {"warmup": 80}}
+        ) as one:
             for i, key in enumerate(PAYLOADS):
                 one.send(records(key, 200, rng))
-                one.send(records(key, 4, rng, odd=i))
+                one.send(records(key, 5, rng, odd=i))
             one.arrived()
             one.published(
                 broker.port, {f"plant/{key}": records(key, 1, rng)[0] for key in PAYLOADS if "/" not in key}
             )
-            alerts = one.get("alerts", limit=100)["alerts"]
-            assert {alert["key"] for alert in alerts} == set(PAYLOADS)
-            for alert in alerts:
+            told = lambda: {alert["key"]: alert for alert in one.get("alerts", limit=500)["alerts"]}  # noqa: E731
+            wait_until(lambda: told().keys() == set(PAYLOADS), 30)
+            for alert in told().values():
                 name = {"class": alert["key"]}
                 one.post("labels", {"alert": alert["id"], "label": "real"} | name)
             yield one

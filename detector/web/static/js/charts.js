@@ -56,7 +56,7 @@ class Chart {
       width: this.box.clientWidth, height: this.height, legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: this.sync } },
       scales: { x: { time: this.#byTime }, y: this.log ? { distr: 3, range: (_, low, high) => [low / 1.4, high * 1.4] } : {} },
-      axes: [axis({ values: this.#byTime ? (_, ticks) => ticks.map((x) => shortTime(x, ticks)) : values, space: 90 }), axis({ size: 54, values, space: 30, ...(this.log ? { splits: (_, __, low, high) => decades(low, high) } : {}) })],
+      axes: [axis({ values: this.#byTime ? (_, ticks) => ticks.map((x) => shortTime(x, ticks)) : values, space: 90 }), axis({ size: 54, values, space: 30, ...(this.log ? { splits: (_, __, low, high) => decades(low, high), filter: (_, ticks) => ticks } : {}) })],
       series: [{}, ...this.series()], bands: this.bands.map(([a, b]) => ({ series: [a, b], fill: colour("band") })),
       hooks: { setCursor: [(plot) => this.#shown(plot.cursor.idx)] }, padding: [8, 10, 0, 0],
     }, this.#data, this.box);
