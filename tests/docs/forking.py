@@ -11,12 +11,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pkgutil
+import select
 import signal
 import socket
 import sys
 import time
 from importlib import import_module
 from pathlib import Path
+
+from detector import kernel
 
 CLIENT = """\
 #!{python} -IS
@@ -39,6 +43,8 @@ def serve(path: str) -> None:
     """Answer calls until killed."""
     for name in HEAVY:
         import_module(name)
+    for module in pkgutil.walk_packages(kernel.__path__, "detector.kernel."):
+        import_module(module.name)  # which compiles, where that was not done
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.bind(path)
@@ -46,6 +52,9 @@ def serve(path: str) -> None:
         sys.stdout.write("serving\n")
         sys.stdout.flush()
         while True:
+            ready, _, _ = select.select([server, sys.stdin], [], [])
+            if sys.stdin in ready:  # closed: whoever started us is gone
+                os.killpg(0, signal.SIGKILL)
             connection, _ = server.accept()
             with connection:
                 if os.fork() == 0:
