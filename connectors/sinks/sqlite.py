@@ -22,7 +22,7 @@ from detector.contracts import Alert
 from detector.errors import SinkUnavailable
 
 _APPLICATION = 0x6B796F72  # "kyor", in the head of the file
-_VERSION = 1
+_VERSION = 2
 _BUSY_S = 5.0
 
 _COLUMNS = (
@@ -47,6 +47,16 @@ PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
 """
 _NAMES = ("stored", "at", *_COLUMNS, "alert")
+_KEPT = ", ".join(("number", *_NAMES))
+_FROM_1 = f"""
+ALTER TABLE alerts RENAME TO before;
+DROP INDEX alerts_stored;
+DROP INDEX alerts_time;
+{_SCHEMA}
+INSERT INTO alerts ({_KEPT}) SELECT {_KEPT.replace("quiet", "''")} FROM before;
+DROP TABLE before;
+"""  # noqa: S608
+"""What version 1 made did not know of quiet alerts."""
 _INSERT = f"INSERT OR IGNORE INTO alerts ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608
 _REMEDIES = (
     ("full", "free space on the disk"),
@@ -136,7 +146,9 @@ class SqliteSink:
         )
         try:
             connection.execute("PRAGMA synchronous = FULL")
-            if _check(connection):
+            if (version := _check(connection)) == 1:
+                connection.executescript(f"BEGIN IMMEDIATE;{_FROM_1}COMMIT;")
+            elif not version:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
                 self.options.path.chmod(0o640)
@@ -155,8 +167,8 @@ class SqliteSink:
         return f"{self.options.path}: {said}; {remedy}"
 
 
-def _check(connection: sqlite3.Connection) -> bool:
-    """Return whether the file is empty; raise if it is not ours."""
+def _check(connection: sqlite3.Connection) -> int:
+    """Return which version has made the file, 0 = it is empty; raise if it is not ours."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -164,7 +176,7 @@ def _check(connection: sqlite3.Connection) -> bool:
         raise sqlite3.DatabaseError("it is not a database of alerts")
     if version > _VERSION:
         raise sqlite3.DatabaseError("it is not a database of this version: a later kyori has made it")
-    return not tables
+    return int(version) if tables else 0
 
 
 def _row(alert: Alert, now: float) -> tuple[Any, ...]:

@@ -55,6 +55,34 @@ def test_a_reader_asks_while_we_write(path):
     sink.close()
 
 
+BEFORE = """
+CREATE TABLE alerts (
+  number INTEGER PRIMARY KEY, stored REAL NOT NULL, at TEXT, id TEXT NOT NULL, status TEXT NOT NULL,
+  kind TEXT NOT NULL, pipeline TEXT NOT NULL, key TEXT NOT NULL, time REAL, opened REAL,
+  record INTEGER NOT NULL, records INTEGER NOT NULL, score REAL, threshold REAL, level REAL, p REAL,
+  severity TEXT NOT NULL, message TEXT NOT NULL, known TEXT NOT NULL, alert TEXT NOT NULL,
+  UNIQUE (id, status, record)
+);
+CREATE INDEX alerts_stored ON alerts (stored);
+CREATE INDEX alerts_time ON alerts (time);
+PRAGMA application_id = 1803120498;
+PRAGMA user_version = 1;
+INSERT INTO alerts VALUES (7, 1.0, NULL, 'a', 'open', 'distance', 'pumps', '', 5.0, 5.0, 3, 1, 9.0, 3.0, 3.0,
+  NULL, 'warning', 'far', '', '{}');
+"""
+"""What version 1 made."""
+
+
+def test_a_history_of_version_1_goes_on(path):
+    with closing(sqlite3.connect(path)) as writer:
+        writer.executescript(BEFORE)
+    write(make("sqlite", path=path), alerts(1))
+    rows = asked(path, "SELECT number, id, message, quiet FROM alerts ORDER BY number")
+    assert rows[0] == (7, "a", "far", "") and rows[1][:2] == (8, alert(1).id)
+    assert asked(path, "PRAGMA user_version") == [(2,)]
+    assert asked(path, "SELECT count(*) FROM sqlite_master WHERE name = 'before'") == [(0,)]
+
+
 def test_a_notice_that_comes_again_is_ignored(path):
     write(make("sqlite", path=path), alerts(1, 2))
     before = asked(path, "SELECT * FROM alerts")
