@@ -3,8 +3,8 @@
 ``python -m benchmarks.shards [--records 200000] [--messages 20000] [--rounds 5]``. Keys would be split over
 two processes on two cores. Decoding and scoring can be shared out; what else is done for a record is done by
 each of the two, or by a third one for both, and bounds what they come to (Amdahl). CPU seconds are measured,
-not the clock, so that a busy machine tells nearly the same; of several rounds the median. No bound counts what
-pipes between processes take, nor senders, nor the memory that two share: the clock would tell less.
+not the clock, so that a busy machine tells nearly the same; of several rounds the median. No bound counts
+what pipes between processes take, nor senders, nor the memory that two share: the clock would tell less.
 """
 
 from __future__ import annotations

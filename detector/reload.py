@@ -72,11 +72,7 @@ def _check_fixed(old: Config, new: Config) -> None:
         for setting, before, after in (
             ("name", old.name, new.name),
             ("state_dir", old.state_dir, new.state_dir),
-            (
-                "fleet",
-                old.fleet and "as it was",
-                new.fleet and ("as it was" if new.fleet == old.fleet else "another"),
-            ),
+            ("fleet", "one", "one" if old.fleet == new.fleet else "another"),
         )
         if before != after
     ]

@@ -51,7 +51,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Models:
     return found
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "diff", "promote", "rollback", "export", "import"])
+@pytest.mark.parametrize("verb", ["list", "show", "diff", "promote", "rollback", "merge", "export", "import"])
 def test_every_verb_has_examples(verb: str) -> None:
     done = kyori(verb, "--help")
     assert done.exit_code == 0

@@ -11,7 +11,7 @@ import pytest
 
 from detector.config.load import load, load_text
 from detector.config.schema import json_schema
-from detector.registry import DISTANCES, command_options, sink_options, source_options
+from detector.registry import DISTANCES, command_options, fleet_options, sink_options, source_options
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md"]
@@ -46,7 +46,7 @@ def test_pages_that_are_made_are_up_to_date(script: Path) -> None:
 def test_every_map_of_a_pipeline_has_a_section() -> None:
     page = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
     named = {name for _, name, _ in page["SECTIONS"]}
-    schema = json_schema(source_options(), sink_options(), DISTANCES, command_options())
+    schema = json_schema(source_options(), sink_options(), DISTANCES, command_options(), fleet_options())
     maps = [name for name, one in schema["$defs"].items() if "properties" in json.dumps(one)]
     assert [name for name in maps if not name.endswith("Options") and name not in named | {"Tls"}] == []
 
@@ -60,7 +60,7 @@ def test_configurations_in_the_documentation_are_right(block: str) -> None:
 def test_examples_are_right(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
-    load(file, source_options(), sink_options(), DISTANCES, command_options())
+    load(file, source_options(), sink_options(), DISTANCES, command_options(), fleet_options())
 
 
 def test_tests_named_by_the_promises_exist() -> None:
