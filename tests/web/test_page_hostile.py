@@ -44,8 +44,8 @@ MARKUP = 20
 """So many of them are elements where they are taken for markup."""
 
 LOOK = """
-const forbidden = `.evil, script:not([src^="static/"]), link:not([href^="static/"]), iframe, object, embed, img,
-  base, math, meta[http-equiv], style, template, form[action], [onerror], [onload], [onfocus], [ontoggle],
+const forbidden = `.evil, script:not([src^="static/"]), link:not([href^="static/"]), iframe, object, embed,
+  img, base, math, meta[http-equiv], style, template, form[action], [onerror], [onload], [onfocus], [ontoggle],
   [onmouseover], [srcdoc], a[href^="javascript:" i], a[href^="data:" i]`;
 window.found = [];
 const look = (node) => {
