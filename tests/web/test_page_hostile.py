@@ -45,8 +45,8 @@ MARKUP = 20
 
 LOOK = """
 const forbidden = `.evil, script:not([src^="static/"]), link:not([href^="static/"]), iframe, object, embed,
-  img, base, math, meta[http-equiv], style, template, form[action], [onerror], [onload], [onfocus], [ontoggle],
-  [onmouseover], [srcdoc], a[href^="javascript:" i], a[href^="data:" i]`;
+  img, base, math, meta[http-equiv], style, template, form[action], [onerror], [onload], [onfocus],
+  [ontoggle], [onmouseover], [srcdoc], a[href^="javascript:" i], a[href^="data:" i]`;
 window.found = [];
 const look = (node) => {
   if (node.nodeType !== 1) return;
