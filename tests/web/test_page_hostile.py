@@ -23,7 +23,7 @@ PAYLOADS = (
     "</option></select><img src=x onerror=alert(1)>",
     "<style>*{display:none}</style>",
     "<base href=//evil.example/>",
-    "<meta http-equiv=refresh content=0;url=//evil.example>",
+    "<meta http-equiv=refresh content=999;url=//evil.example>",
     "<math><mtext><img src=x onerror=alert(1)>",
     "<p class=evil><template><img src=x></template>",
     "<details open ontoggle=alert(1)>",
@@ -132,7 +132,7 @@ def test_no_name_becomes_an_element(plant: Plant, browser: Browser) -> None:
         assert all(name in said(one) for name in PAYLOADS)
         clean(one)
         for name in PAYLOADS[::4]:
-            page = one.open(f"#/alert?id={alerts[name]}", ready=".decide datalist option")
+            page = one.open(f"#/alert?id={alerts[name]}", ready=".decide button")
             assert all(
                 other.lstrip("\u202e") in said(one) for other in PAYLOADS
             )  # as classes that one may choose
