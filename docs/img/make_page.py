@@ -93,7 +93,8 @@ def main(folder: Path) -> None:
             still = [one for one in alerts if one["status"] != "closed"]
             leak = next(one for one in still if one["key"] == "harbour/pump-3")
             views = {
-                "overview": "#/", "stream": stream("harbour/pump-3"), "alerts": "#/alerts", "models": "#/models",
+                "overview": "#/", "stream": stream("harbour/pump-3"), "alerts": "#/alerts",
+                "models": "#/models",
                 "alert": f"#/alert?{urlencode({'id': leak['id']})}", "quiet": "#/quiet",
             }  # fmt: skip
             for name, where in views.items():

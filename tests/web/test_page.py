@@ -41,7 +41,8 @@ def test_the_score_moves_while_one_looks(plant: Plant, browser: Browser) -> None
         for _ in range(5):
             seen.add(page.inner_text(".title .meter-text"))
             newest = plant.judged("north/1")
-            one.until(lambda level=newest: page.inner_text(".title .meter-text") == f"{level:.2f}\N{MULTIPLICATION SIGN}")
+            shown = f"{newest:.2f}\N{MULTIPLICATION SIGN}"
+            one.until(lambda text=shown: page.inner_text(".title .meter-text") == text)
         assert len(seen) >= 3
         assert not one.errors
 

@@ -35,7 +35,7 @@ function form(names, load) {
   return h("form", { class: "stack", onsubmit: (event) => {
     event.preventDefault();
     doing(submit, async () => {
-      await send("POST", "silences", { keys: keys.value.trim(), for: chosen.length, why: why.value.trim(), ...(chosen.pipeline ? { pipeline: chosen.pipeline } : {}) });
+      await send("POST", "silences", { keys: keys.value.trim(), for: chosen.length, why: why.value.trim(), by: "page", ...(chosen.pipeline ? { pipeline: chosen.pipeline } : {}) });
       toast(t("silences.done"));
       why.value = "";
       await load();
@@ -54,7 +54,7 @@ function silence(one, load) {
     await load();
   }) }, t("silences.end"), h("span", { class: "unseen" }, ` ${one.keys}`));
   return h("li", { class: "row wrap" }, h("span", { class: "grow" }, h("strong", { class: "key" }, one.keys), one.pipeline ? h("span", { class: "dim" }, ` · ${one.pipeline}`) : null, h("br"), h("span", {}, one.why), h("br"),
-    h("span", { class: "dim" }, t("silences.until", { time: clock(one.until), x: duration(one.until - now()), by: one.by || "?" }))), end);
+    h("span", { class: "dim" }, t("silences.until", { time: clock(one.until), x: duration(one.until - now()) }), one.by ? ` · ${one.by}` : null)), end);
 }
 
 /** A window of the configuration: what it says, and when it begins next. */
