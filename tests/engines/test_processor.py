@@ -124,3 +124,4 @@ def test_a_seed_is_what_the_first_batch_begins_with() -> None:
     ours = called(_Processor(keyed, False), seeded, [frame(X[100:], range(100, 240))])
     theirs = called(_Processor(keyed, False), handle, [frame(X[100:], range(100, 240))])
     assert json.dumps(ours.to_dict("list"), default=str) == json.dumps(theirs.to_dict("list"), default=str)
+    assert ours["record"][0] == 101
