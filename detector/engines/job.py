@@ -253,8 +253,8 @@ def hand_back(job: Job, spark: SparkSession, state_dir: Path) -> tuple[Path, str
     from detector.engines.spark import STATE  # noqa: PLC0415
 
     keyed = begin(job)
-    reader = spark.read.format("statestore").option("stateVarName", STATE)
-    found = reader.load(job.checkpoint.absolute().as_uri()).select("key.key", "value.state")
+    place = job.checkpoint.absolute().as_uri()
+    found = spark.read.load(place, format="statestore", stateVarName=STATE).select("key.key", "value.state")
     keys = ((row[0], bytes(row[1])) for row in found.toLocalIterator())
     return handover.write_state(keys, keyed, state_dir)
 

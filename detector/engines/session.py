@@ -106,21 +106,23 @@ def _set_environment(master: str) -> None:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else workers take the system's
     if _local(master):
         os.environ.setdefault("SPARK_LOCAL_IP", _LOOPBACK)
-    if _is_trial(master) and "SPARK_HOME" not in os.environ:
-        os.environ["SPARK_HOME"] = str(_home())
+        if "SPARK_HOME" not in os.environ:
+            os.environ["SPARK_HOME"] = str(_home())
 
 
 def _home() -> Path:
     """Return a home of Spark that its workers may write to, until this process ends.
 
-    The installed one may be read-only, and is not the place for their logs.
+    The installed one may be read-only, and is not the place for their logs. Spark would also have each worker
+    import its packed copy of pyspark, which takes four times as long as the installed one: on a busy
+    machine longer than it waits for a worker.
     """
     import pyspark  # noqa: PLC0415
 
     home = Path(tempfile.mkdtemp(prefix="kyori-spark-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     for part in Path(pyspark.__file__).parent.iterdir():
-        if part.name != "work":
+        if part.name not in ("work", "python"):
             (home / part.name).symlink_to(part)
     return home
 

@@ -99,7 +99,7 @@ def score_stream(
     order = f"order {records.schema['order'].dataType.simpleString()}"
     initial = seed.groupBy("key") if seed is not None else None
     return records.groupBy("key").transformWithStateInPandas(
-        _Processor(keyed), _OUT.format(order=order), "Append", "None", initial
+        _Processor(keyed, order_by == layout.time), _OUT.format(order=order), "Append", "None", initial
     )
 
 
@@ -143,10 +143,11 @@ def fit_global(df: DataFrame, fields: Sequence[str]) -> Moments:
 
 
 class _Processor(StatefulProcessor):
-    """What Spark calls for each key of a batch."""
+    """What Spark calls for each key of a batch; `timed`: the order is that of the times, however written."""
 
-    def __init__(self, keyed: Keyed) -> None:
+    def __init__(self, keyed: Keyed, timed: bool) -> None:
         self._keyed = keyed
+        self._first = ["time", "order"] if timed else ["order", "time"]
 
     def init(self, handle: StatefulProcessorHandle) -> None:
         self._state = handle.getValueState(STATE, StructType().add("state", "binary"))
@@ -165,8 +166,7 @@ class _Processor(StatefulProcessor):
             times = Times(layout.time_format, layout.timezone)
             records["time"] = times.column(_plain(records["time"]), layout.time, faults)
         numbers = [f"f{i}" for i in range(len(layout.numbers))]
-        by = ["order", "time", *numbers]
-        records = records.sort_values(by, kind="stable", ignore_index=True)
+        records = records.sort_values([*self._first, *numbers], kind="stable", ignore_index=True)
         if not name:
             yield _table(name, records, 0)
             return

@@ -96,7 +96,7 @@ def test_all_is_written_and_done_before_the_process_ends(last: str, code: int) -
     lines = (
         "import atexit, threading, time",
         "from detector import cli",
-        "def app():",
+        "def app(**_):",
         "    threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()",
         "    atexit.register(lambda: print('registered'))",
         "    print('said')",

@@ -52,7 +52,7 @@ def records(seed: int = 0) -> list[list[dict[str, Any]]]:
     rows = [
         {"dev": f"d{dev:02}", "seq": seq}
         | {
-            name: None if missing[seq, dev, j] else X[seq, dev, j]
+            name: None if missing[seq, dev, j] else float(X[seq, dev, j])
             for j, name in enumerate(("flow", "pressure", "current"))
         }
         for seq in range(RECORDS)

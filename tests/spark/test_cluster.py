@@ -135,14 +135,16 @@ def test_two_worker_processes_share_the_keys(known: Path, spark: SparkSession, t
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the tests are not installed there
     job = devices.job(known, MASTER)
-    df = spark.createDataFrame([row for row in devices.records()[0] if row["seq"] < 5])
     fields = job.settings.layout.numbers
+    rows = [row for row in devices.records()[0] if row["seq"] < 5]
+    shape = f"dev string, seq long, {', '.join(f'{name} double' for name in fields)}"
+    df = spark.createDataFrame([tuple(row[one] for one in ("dev", "seq", *fields)) for row in rows], shape)
     seen = Seen(devices.NAME, job.settings, folder=str(tmp_path))
     try:
-        rows = score_stream(df, seen, key="dev", order_by="seq", fields=fields).collect()
+        scored = score_stream(df, seen, key="dev", order_by="seq", fields=fields).collect()
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    assert len(rows) == 5 * devices.DEVICES
+    assert len(scored) == len(rows) == 5 * devices.DEVICES
     found = [one.name.split("-") for one in tmp_path.iterdir()]
     assert len({pid for _, pid in found}) >= 2
     assert len({parent for parent, _ in found}) == 2  # each worker's own

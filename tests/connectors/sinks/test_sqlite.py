@@ -133,7 +133,7 @@ def test_another_database_is_not_touched(path):
 def test_one_of_a_later_version_is_not_touched(path):
     write(make("sqlite", path=path), alerts(1))
     with closing(sqlite3.connect(path)) as later:
-        later.execute("PRAGMA user_version = 2")
+        later.execute("PRAGMA user_version = 3")
     with pytest.raises(SinkUnavailable, match="later kyori"):
         write(make("sqlite", path=path), alerts(2))
 
