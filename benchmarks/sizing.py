@@ -37,7 +37,7 @@ SIZES = ((100_000, 100_000.0), (1_000_000, 100_000.0), (10_000_000, 1_000_000.0)
 """Keys, and records a second of all of them."""
 _DRAWN = 20_000
 _DEVICES, _KEYS = 200, 1 << 16
-_BATCHES, _IN_BATCH, _UNCOUNTED = 7, 50, 2
+_BATCHES, _IN_BATCH, _UNCOUNTED = 7, 200, 2
 _BEGIN, _END = "<!-- figures:", "<!-- end of figures -->"
 
 
@@ -65,7 +65,7 @@ def cost(form: str) -> Cost:
     """Measure a form of the detector, with five features."""
     memory = _memory(form)
     store_s, disk = _storing(form)
-    return Cost(_daemon(form, _DEVICES, 2_000), store_s, memory, disk)
+    return Cost(_daemon(form, _DEVICES, 8_000), store_s, memory, disk)
 
 
 def _pipeline(form: str) -> Pipeline:
