@@ -104,7 +104,6 @@ def _stay(arguments: list[str], logs: Path) -> int:
         file = os.open(log, os.O_WRONLY | os.O_CREAT)
         os.dup2(file, 2)
         os.dup2(file, 1)
-        os.setsid()
         os._exit(_run(arguments))
     end = time.monotonic() + _READY_S
     while time.monotonic() < end:
