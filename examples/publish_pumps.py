@@ -10,7 +10,6 @@ import argparse
 import csv
 import json
 import time
-from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,9 +30,8 @@ def main() -> None:
     with Path(__file__).with_name("pumps.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             topic = f"plant/north/pump/{row.pop('pump')}/telemetry"
-            moment = datetime.fromisoformat(row.pop("time")).timestamp()
-            values = {name: float(text) for name, text in row.items() if text}
-            sent = client.publish(topic, json.dumps({"ts": moment, **values}), qos=1)
+            values = {name: float(text) for name, text in row.items() if text and name != "time"}
+            sent = client.publish(topic, json.dumps({"ts": time.time(), **values}), qos=1)
             time.sleep(1 / arguments.per_second)
     sent.wait_for_publish(60)
     client.disconnect()
