@@ -27,7 +27,7 @@ from tests.docs.fragments import whole
 from tests.docs.shell import Shell, forking
 
 WRITTEN = {
-    "README.md": ("out/scores.csv", "out/alerts.jsonl", "out/p.svg", "out/points.npz"),
+    "README.md": ("out/scores.csv", "out/alerts.jsonl", "out/p.svg", "points.npz"),
     "docs/quickstart.md": ("alerts.jsonl", "examples/state/labels.jsonl"),
     "docs/guide-history.md": ("history.svg",),
     "docs/guide-mqtt.md": ("plant.yaml",),
