@@ -48,9 +48,15 @@ def base() -> Map:
 def whole(text: str) -> Map:
     """Return a whole configuration with this part in it; raises `ValueError` if it belongs nowhere."""
     part = YAML(typ="safe").load(text)
-    if isinstance(part, dict) and "pipelines" in part:
+    if isinstance(part, dict) and "version" in part:
         return part
     config = base()
+    if isinstance(part, dict) and "pipelines" in part:  # its only pipeline is ours, under another name
+        ((name, settings),) = part["pipelines"].items()
+        _merge(config["pipelines"]["p"], settings)
+        config["pipelines"] = {name: config["pipelines"]["p"]}
+        _merge(config, {key: value for key, value in part.items() if key != "pipelines"})
+        return config
     if isinstance(part, list):
         part = {"features": part}
     if not isinstance(part, dict):
