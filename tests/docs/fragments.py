@@ -24,6 +24,8 @@ _FILE = {
     "log",
     "watchdog",
     "server",
+    "heartbeat",
+    "tests",
 }
 _PLACES: tuple[tuple[tuple[str, ...], set[str]], ...] = (
     ((), _FILE),
