@@ -43,6 +43,7 @@ KINDS = {"sh", "pycon", "python", "yaml", "json", "toml", "text"}
 _FILE = re.compile(r"\$\{file:([^}]+)\}")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SECRET = "0123456789abcdef" * 2
+_URL = "https://example.com/hook"
 _SECRETS = {"slack-url": "https://hooks.slack.com/services/T0/B0/x", "teams-url": "json://example.com/"}
 
 
@@ -97,10 +98,10 @@ def test_python(page: str) -> None:
 def validated(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`kyori validate` of a configuration or a part of one, with the secrets that it names."""
     for name in _VARIABLE.findall(text):
-        monkeypatch.setenv(name, _SECRET)
+        monkeypatch.setenv(name, _URL if "URL" in name else _SECRET)
     for name in _FILE.findall(text):
         text = text.replace(f"${{file:{name}}}", f"${{file:{folder / Path(name).name}}}")
-        (folder / Path(name).name).write_text(_SECRETS.get(name, _SECRET))
+        (folder / Path(name).name).write_text(_SECRETS.get(name, _URL if "url" in name else _SECRET))
         (folder / Path(name).name).chmod(0o600)
     (folder / "history").mkdir(exist_ok=True)
     shutil.copy(ROOT / "examples" / "pumps.csv", folder / "history")
