@@ -13,6 +13,7 @@ HOME = Path(__file__).parents[1]
 TABLES = {
     "connectors/logs/clock.py": {"re.compile"},  # of a table of literals, and escaped text
     "connectors/logs/pattern.py": {"re.compile"},  # checked first
+    "detector/cli/completion.py": {"shell=shell.value"},  # the name of one, for typer
     "detector/config/scalars.py": {"re.compile", "re.search"},  # of a table of literals, in the same file
 }
 

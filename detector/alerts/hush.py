@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from fnmatch import translate
-from functools import lru_cache
+from fnmatch import fnmatchcase
 
 from detector.errors import KyoriError
 
@@ -17,18 +15,13 @@ _LONGEST = 256
 """Characters of a text."""
 
 
-@lru_cache(MOST)
-def _pattern(glob: str) -> re.Pattern[str]:
-    return re.compile(translate(glob))
-
-
 def matches(glob: str, key: str) -> bool:
     """Return whether a key is one of those: ``*`` stands for any characters, ``?`` for one.
 
     >>> matches("A/*", "A/pump 3/flow"), matches("A/*", "B/pump 3")
     (True, False)
     """
-    return _pattern(glob).match(key) is not None
+    return fnmatchcase(key, glob)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.config.load import load, load_text
+from detector.config.load import load
 from detector.config.schema import json_schema
 from detector.registry import DISTANCES, command_options, fleet_options, sink_options, source_options
 
@@ -27,16 +27,6 @@ ENVIRON = {
 }
 
 
-def blocks() -> list[object]:
-    """Return every block of YAML that is a whole configuration."""
-    found = []
-    for page in PAGES:
-        for number, block in enumerate(re.findall(r"```ya?ml\n(.*?)```", page.read_text(), re.DOTALL), 1):
-            if "pipelines:" in block:
-                found.append(pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}"))
-    return found
-
-
 @pytest.mark.parametrize("script", sorted((ROOT / "docs").glob("make_*.py")), ids=lambda script: script.stem)
 def test_pages_that_are_made_are_up_to_date(script: Path) -> None:
     made = runpy.run_path(str(script))
@@ -49,11 +39,6 @@ def test_every_map_of_a_pipeline_has_a_section() -> None:
     schema = json_schema(source_options(), sink_options(), DISTANCES, command_options(), fleet_options())
     maps = [name for name, one in schema["$defs"].items() if "properties" in json.dumps(one)]
     assert [name for name in maps if not name.endswith("Options") and name not in named | {"Tls"}] == []
-
-
-@pytest.mark.parametrize("block", blocks())
-def test_configurations_in_the_documentation_are_right(block: str) -> None:
-    load_text(block.encode(), "block.yaml", source_options(), sink_options(), DISTANCES, environ={})
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
