@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from detector.cli.say import say
+
 EXAMPLES = """\
   kyori completion bash > ~/.local/share/bash-completion/completions/kyori
   kyori completion zsh > ~/.zfunc/_kyori          with fpath+=~/.zfunc before compinit in ~/.zshrc
@@ -32,7 +34,7 @@ def completion(
     """Print the script with which a shell completes verbs and options of kyori."""
     from typer._completion_shared import get_completion_script  # noqa: PLC0415
 
-    typer.echo(get_completion_script(prog_name="kyori", complete_var=_ASKED, shell=shell.value))
+    say(get_completion_script(prog_name="kyori", complete_var=_ASKED, shell=shell.value))
 
 
 def answer_shell() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detector.cli.say import say
+from detector.cli.say import say, say_coloured
 from detector.cli.validate import checked_config
 from detector.errors import ConfigError
 
@@ -81,8 +79,7 @@ def _found(config: Path) -> Iterator[Finding]:
 
 def _tell(finding: Finding) -> None:
     mark, colour = _MARKS[finding.level]
-    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
-    typer.echo(mark if plain else typer.style(mark, fg=colour), nl=False)
+    say_coloured(mark, colour)
     say(f" {finding.check:<{_NAME}} {finding.message}")
     if finding.remedy:
         say(f"  {'':<{_NAME}} -> {finding.remedy}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 
 import typer
 
@@ -22,6 +24,12 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
         With a line feed at the end.
     """
     typer.echo(printable(text), err=err, nl=nl)
+
+
+def say_coloured(mark: str, colour: str) -> None:
+    """Print a mark of our own, in a colour on a terminal that wants one; the line goes on."""
+    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
+    typer.echo(mark if plain else typer.style(mark, fg=colour), nl=False)
 
 
 def printable(text: str) -> str:

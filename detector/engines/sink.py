@@ -48,7 +48,6 @@ class Sink:
         batch.write.parquet(str(draft / "scores"))
         query = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId") or ""
         alerts = self._write_alerts(batch, draft, query, number)
-        failpoint("before_rename")
         if done.exists():
             shutil.rmtree(draft)
         else:

@@ -92,6 +92,7 @@ ELSEWHERE = {
     "in_set_aside": "tests/store/test_crash.py",
     "in_restore": "tests/test_snapshots.py",
     "in_replace": "tests/training/test_modelstore.py",
+    "after_rename": "tests/spark/test_kill.py",
 }
 """Of the other failpoints, the file with their test."""
 

@@ -85,7 +85,7 @@ def test_the_whole_file_finds_most_incidents_with_few_false_alerts(tmp_path: Pat
     assert float(said["time in alarm"].rstrip("%")) < 25
     assert Path(said["alerts"]).is_file()
     assert Path(said["state"]) == Path(said["alerts"]).parent / "state"
-    assert {path.name for path in Path(said["state"]).iterdir()} == {"lock", "server.db"}
+    assert {path.name for path in Path(said["state"]).iterdir()} == {"lock", "server.db", "web"}
     assert "kyori score YOUR.csv" in out
     own, usual = METRIC.figures["average_precision"], METRIC.figures["average_precision_default"]
     assert own < usual  # it lost, so it does not decide, and the summary says both

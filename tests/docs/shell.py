@@ -71,6 +71,7 @@ class Shell:
             "PYTHONPATH": str(ROOT),
             "KYORI_DOCS_LOGS": str(folder),
             "LC_ALL": "C.UTF-8",
+            "HOME": str(folder),
         }
         if broker is not None:
             for name in ("mosquitto_pub", "mosquitto_sub", "mosquitto_rr"):

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "docs/tutorial.md": "tests/docs/test_tutorial.py",  # which also looks at what is printed
     "docs/waveforms.md": "tests/docs/test_waveforms.py",
     "docs/extending.md": "tests/docs/test_extending.py",
+    "docs/api.md": "tests/web/test_api_docs.py",
 }
 KINDS = {"sh", "pycon", "python", "yaml", "json", "toml", "text"}
 """What a block may be; `text` is output, or of another program; doctests are run where they come from."""

@@ -22,7 +22,7 @@ HOLE = re.compile(r"\{(\w+)\}")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A daemon whose data nobody may read without a token; the page is free."""
-    with serving(tmp_path_factory.mktemp("page"), token="nachtigall-0123456789") as one:
+    with serving(tmp_path_factory.mktemp("page"), token="nachtigall-0123456789", page=True) as one:
         yield one
 
 

@@ -121,10 +121,19 @@ def test_reload_is_answered(tmp_path: Path, broker: Broker, asker: Asker) -> Non
     with Inside(made) as daemon:
         wait_until(lambda: daemon.daemon._commands.connected)
         asker.send("", topic=RELOAD)
-        assert asker.answers(1)[0] == {"ok": True, "started": [], "stopped": [], "kept": ["p"]}
+        assert asker.answers(1)[0] == {
+            "ok": True,
+            "started": [],
+            "stopped": [],
+            "kept": ["p"],
+            "changes": [],
+        }
         config(tmp_path, broker, alert={"close_after": 7})
         asker.send("reload", topic=RELOAD)
-        assert asker.answers(2)[1] == {"ok": True, "started": ["p"], "stopped": ["p"], "kept": []}
+        again = asker.answers(2)[1]
+        changes = again.pop("changes")
+        assert again == {"ok": True, "started": ["p"], "stopped": ["p"], "kept": []}
+        assert len(changes) == 1 and "close_after" in changes[0]
         wait_until(lambda: len(daemon.events("reloaded")) == 2)
         wait_until(lambda: daemon.daemon._commands.connected)
         made.write_text(made.read_text().replace('"close_after"', '"close_aftr"'))

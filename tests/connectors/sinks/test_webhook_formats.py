@@ -114,7 +114,7 @@ def test_a_closing_is_sent_whatever_else_is_not(manager):
     assert not sink.wants(grouped)
     sink.write([at("open", 1.7e9)])
     assert sink.wants(grouped)
-    assert not sink.wants(dataclasses.replace(grouped, status="update"))
+    assert sink.wants(dataclasses.replace(grouped, status="update"))  # it must not end by itself, either
 
 
 def test_what_is_open_is_bounded_in_number_and_time(manager, monkeypatch):
