@@ -57,7 +57,7 @@ run: $(READY) ## watch kyori find faults in a real server's sensors, over MQTT
 # is compiled is written down, whatever the environment says: hundreds of processes start anew.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) ## run the tests (with a real mosquitto, where it is installed)
-	$(BIN)/python -m pytest -n $(or $(JOBS),3) --dist worksteal
+	$(BIN)/python -m pytest -n $(or $(JOBS),4) --dist worksteal
 
 test-spark: $(READY) ## run the tests that start Spark, with two workers; needs Java 17
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m spark tests/spark
@@ -122,7 +122,7 @@ lock: ## pin what is installed, from pyproject.toml, without index addresses
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --no-header --extra bench --output-file requirements-bench.lock pyproject.toml
 	$(VENV)-lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
-	  --no-emit-find-links --no-header --extra fuzz --output-file requirements-fuzz.lock pyproject.toml
+	  --no-emit-find-links --no-header --extra fuzz --extra logs --extra parquet --extra zstd --output-file requirements-fuzz.lock pyproject.toml
 	rm -rf $(VENV)-lock
 
 clean: ## remove what the other targets made
