@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,14 @@ from structlog.testing import capture_logs
 from benchmarks.process import machine
 from benchmarks.speed.mqtt import by_link, by_source, records, waiting
 from connectors.sources.file import FileSource
+from detector import scoring
 from detector.contracts import Batch
-from detector.errors import EndOfInput
 from detector.pipeline import Pipeline
 from detector.settings import Pipeline as Settings
 from tests.brokers import Broker
 
 GOAL = 1.6
 _KEYS = 200
-_ROWS = 10_000
 _SETTINGS = Settings.model_validate(
     {"key": "{dev}", "record": {"time": "time", "features": [f"f{j}" for j in range(5)]}}
 )
@@ -53,16 +51,7 @@ def cpu(work: Callable[[], object], rounds: int) -> float:
 
 def batches(path: Path) -> Iterator[Batch]:
     """Read and decode a file of lines of JSON."""
-    source = FileSource("in", FileSource.Options(paths=(str(path),)), _SETTINGS.layout)
-    with closing(source):
-        source.open(b"")
-        while True:
-            try:
-                batch = source.read(_ROWS, 1.0)
-            except EndOfInput:
-                return
-            if batch is not None:
-                yield batch
+    return scoring.batches(FileSource("in", FileSource.Options(paths=(str(path),)), _SETTINGS.layout))
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -6,11 +6,56 @@ uvicorn itself watches only between two requests, and waits for ever for the fir
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 IDLE_S = 60.0
 MOST = 256
+
+
+def configured(
+    app: Callable[..., Any], grace_s: int, cert: Path | str | None, key: Path | str | None
+) -> uvicorn.Config:
+    """Return how an application is served: by connections that are `Watched`, and without a word of its own.
+
+    Parameters
+    ----------
+    app : callable
+        An ASGI application.
+    grace_s : int
+        Seconds, at the end, for answers that are under way.
+    cert, key : Path or str or None
+        PEM files, for https; the key is not encrypted.
+
+    Raises
+    ------
+    OSError, ValueError
+        The files of the certificate cannot be used.
+    """
+    config = uvicorn.Config(
+        app,
+        http=Watched,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whoever says for whom he asks is not believed
+        timeout_keep_alive=int(IDLE_S),
+        timeout_graceful_shutdown=grace_s,
+        ssl_certfile=str(cert) if cert else None,
+        ssl_keyfile=str(key) if key else None,
+        ssl_keyfile_password="-",  # noqa: S106 - else an encrypted key would ask on the terminal
+    )
+    config.load()
+    return config
 
 
 class Watched(H11Protocol):

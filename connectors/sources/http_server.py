@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 
-from connectors.http_connections import IDLE_S, Watched
+from connectors.http_connections import configured
 from connectors.keyfile import closed
 from connectors.sources.http_bodies import WRITES, Body, Refused, reading_of
 from connectors.sources.posts import COME_AGAIN, Answer, Post, Posts
@@ -66,24 +66,10 @@ class Server:
         self._stopping = False
         token = options.token.get_secret_value() if options.token is not None else None
         self._token = token.encode() if token is not None else None
-        config = uvicorn.Config(
-            self._app,
-            http=Watched,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=int(IDLE_S),
-            timeout_graceful_shutdown=int(_STOP_S),
-            ssl_certfile=options.tls.cert if options.tls else None,
-            ssl_keyfile=str(closed(options.tls.key)) if options.tls else None,
-            ssl_keyfile_password="-",  # noqa: S106 - else an encrypted key would ask on the terminal
+        tls = options.tls
+        config = configured(
+            self._app, int(_STOP_S), tls.cert if tls else None, closed(tls.key) if tls else None
         )
-        config.load()
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name=f"http {name}", daemon=True)
 

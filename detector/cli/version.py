@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from typing import Annotated
 
 import typer
 
 from detector.cli.say import say
+from detector.version import installed
 
 EXAMPLES = """\
   kyori version
@@ -25,15 +24,8 @@ def version(
 ) -> None:
     """Print the version."""
     if not as_json:
-        say(f"kyori {_version('kyori')}")
+        say(f"kyori {installed()}")
         return
-    parts = {name: _version(name) for name in _PARTS}
-    about = {"kyori": _version("kyori"), "python": platform.python_version(), "system": platform.platform()}
+    parts = {name: installed(name) for name in _PARTS}
+    about = {"kyori": installed(), "python": platform.python_version(), "system": platform.platform()}
     say(json.dumps(about | parts, indent=2))
-
-
-def _version(package: str) -> str:
-    try:
-        return installed(package)
-    except PackageNotFoundError:
-        return "not installed"

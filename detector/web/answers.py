@@ -292,6 +292,7 @@ class Reloaded(TypedDict):
     started: list[str]
     stopped: list[str]
     kept: list[str]
+    changes: list[str]
 
 
 class QuietWindow(TypedDict):

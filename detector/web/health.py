@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from detector.version import installed
 from detector.web.vitals import Vitals
 from detector.worker import Worker
 
-try:
-    VERSION = installed("kyori")
-except PackageNotFoundError:  # run from a checkout
-    VERSION = "not installed"
+VERSION = installed()
 
 
 def routes(vitals: Vitals) -> list[Route]:

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +23,7 @@ from detector.labelling import Labelling
 from detector.pipeline import Pipeline
 from detector.steering import Learning
 from detector.training import Models
+from detector.version import installed
 from detector.web import answers, archive, asked, looking
 from detector.web.recent import Recent
 from detector.web.refusal import Refusal
@@ -133,7 +133,7 @@ class Office:
         config, now = self.config(), self.clock()
         pipelines = [self._pipeline(config, worker, now) for worker in self.workers().values()]
         return {
-            "name": config.name, "version": _version(), "started": self.started, "now": now,
+            "name": config.name, "version": installed(), "started": self.started, "now": now,
             "learning": all(one["learning"] for one in pipelines), "pipelines": pipelines,
         }  # fmt: skip
 
@@ -288,7 +288,10 @@ class Office:
         answer = json.loads(self.reload(b""))
         if not answer["ok"]:
             raise Refusal(409, answer["error"])
-        return {"started": answer["started"], "stopped": answer["stopped"], "kept": answer["kept"]}
+        return {
+            "started": answer["started"], "stopped": answer["stopped"], "kept": answer["kept"],
+            "changes": answer["changes"],
+        }  # fmt: skip
 
     def configuration(self) -> answers.ConfigNow:
         """Return the configuration in force, without secrets."""
@@ -306,10 +309,3 @@ def recent_of(worker: Worker) -> Recent:
 def ask(worker: Worker, question: Callable[[], T]) -> T:
     """Have the pipeline's own thread answer a question."""
     return worker.questions.ask(question, WITHIN_S)
-
-
-def _version() -> str:
-    try:
-        return version("kyori")
-    except PackageNotFoundError:
-        return "unknown"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 import uvicorn
 
-from connectors.http_connections import IDLE_S, Watched
+from connectors.http_connections import configured
 from detector.config.server import Server as Settings
 from detector.web.security import App
 
@@ -103,26 +103,7 @@ class Server:
 
     def _configured(self) -> uvicorn.Config:
         tls = self._settings.tls
-        config = uvicorn.Config(
-            self._app,
-            http=Watched,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=int(IDLE_S),
-            timeout_graceful_shutdown=_GRACE_S,
-            ssl_certfile=str(tls.cert) if tls else None,
-            ssl_keyfile=str(tls.key) if tls else None,
-            ssl_keyfile_password="-",  # noqa: S106 - else an encrypted key would ask on the terminal
-        )
-        config.load()
-        return config
+        return configured(self._app, _GRACE_S, tls.cert if tls else None, tls.key if tls else None)
 
     def _serve(self, config: uvicorn.Config, listener: socket.socket) -> None:
         self._told = ""

@@ -141,9 +141,11 @@ def test_a_reload_says_what_it_exchanges_and_refuses_a_bad_file(tmp_path: Path) 
     with answering(tmp_path) as one:
         fed(one, texts(normal(300)))
         nothing = done(one, "/v1/reload", {})
-        assert nothing == {"started": [], "stopped": [], "kept": ["pumps"]}
+        assert nothing == {"started": [], "stopped": [], "kept": ["pumps"], "changes": []}
         config(tmp_path, detector={"threshold": {"value": "5 %"}})
-        assert done(one, "/v1/reload", {}) == {"started": ["pumps"], "stopped": ["pumps"], "kept": []}
+        changed = done(one, "/v1/reload", {})
+        assert changed.pop("changes") == ["pipelines.pumps.detector: added"]
+        assert changed == {"started": ["pumps"], "stopped": ["pumps"], "kept": []}
         wait_until(lambda: len(one.inside.events("reloaded")) == 2, 30)
         append(tmp_path, texts(normal(30, 1), 300))
         wait_until(lambda: got(one, "/v1/overview")["pipelines"][0]["records"] == 30)
