@@ -35,6 +35,8 @@ class Shown:
         self._board: Board[str | tuple[str], KeyState | None] = Board(self._messages)
         self._states: States | None = None
         self._device = self._made()
+        self._link: Link | None = None
+        self._asked = False  # on this connection, for what Home Assistant and an earlier run have told
 
     def _made(self) -> Device | None:
         options, house = self._options, self._options.home_assistant
@@ -57,7 +59,8 @@ class Shown:
         """Show it over this connection, which is not started yet, whenever it is there."""
         if not self.anything:
             return
-        link.on_up = lambda _session_present: self._connected(link)
+        self._link = link
+        link.on_up = lambda _session_present: self._connected()
         link.on_message = self._heard
         self._board.start(name, link)
 
@@ -97,16 +100,24 @@ class Shown:
             topic = fill_template(options.learning_topic, values)
             yield Outgoing(topic, "ON" if states.learning else "OFF")
         elif name == _DEVICE and self._device is not None:
+            self._ask(self._device)
             yield from (Outgoing(*message) for message in self._device.messages())
+
+    def _ask(self, device: Device) -> None:
+        """Ask for what an earlier run has announced, before that is replaced.
+
+        Not as soon as we are connected: until the first `tell` the device has no topic.
+        """
+        house = self._options.home_assistant
+        if self._asked or self._link is None or not device.topic or house is None or not house.discovery:
+            return
+        self._asked = True
+        self._link.subscribe(dict.fromkeys((device.topic, house.birth_topic), 0), retained=True)
 
     # --- paho's thread
 
-    def _connected(self, link: Link) -> None:
-        house = self._options.home_assistant
-        if house is not None and house.discovery and self._device is not None:
-            # Our own, retained, says what an earlier run has announced: ask for it before it is replaced.
-            topics = [topic for topic in (self._device.topic, house.birth_topic) if topic]
-            link.subscribe(dict.fromkeys(topics, 0), retained=True)
+    def _connected(self) -> None:
+        self._asked = False
         self._board.renew()
         self._board.put(_LEARNING, None)
         if self._device is not None:

@@ -174,7 +174,7 @@ def house(broker: Broker) -> Iterator[House]:
     made.close()
 
 
-def opened(broker: Broker, *keys: str, **house: Any) -> MqttSink:
+def opened(broker: Broker, *keys: str, told_first: bool = True, **house: Any) -> MqttSink:
     topics = {
         "status_topic": "k/status",
         "state_topic": TOPICS["state"],
@@ -184,6 +184,8 @@ def opened(broker: Broker, *keys: str, **house: Any) -> MqttSink:
         "out", MqttSink.Options(url=broker.url, client_id="plant-a-out", home_assistant=house, **topics)
     )
     sink.open(b"")
+    if not told_first:
+        wait_until(lambda: sink.connected)
     sink.tell(States("pumps", "m", True, (), keys))
     wait_until(lambda: sink.connected)
     return sink
@@ -214,10 +216,11 @@ def test_it_is_announced_again_when_the_house_has_come(broker: Broker, house: Ho
 
 
 @needs_mosquitto
-def test_a_restart_takes_back_what_is_gone(broker: Broker, house: House) -> None:
+@pytest.mark.parametrize("told_first", [True, False])
+def test_a_restart_takes_back_what_is_gone(broker: Broker, house: House, told_first: bool) -> None:
     opened(broker, "a", "b").close()
     wait_until(lambda: house.configs() and shown(house.configs()[-1]) == {"a", "b"})
-    sink = opened(broker, "a", "b", keys=1)
+    sink = opened(broker, "a", "b", keys=1, told_first=told_first)
     wait_until(lambda: len(house.configs()) > 2 and shown(house.configs()[-1]) == {"a"})
     assert {"a", "gone"} in [shown(payload) for payload in house.configs()]
     sink.close()
