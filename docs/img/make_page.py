@@ -1,108 +1,162 @@
 """Draws page-*.png: each view of the page, light and dark. ``PYTHONPATH=. python docs/img/make_page.py``.
 
-A real Chromium looks at a real daemon. What the daemon watches is made up: twelve pumps, of which one sucks
-air and another runs hot.
+A real Chromium looks at ``kyori demo`` while it runs. The demo has one server; the overview of many streams
+is that of a plant of twelve pumps, which are made up.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import numpy as np
+import urllib3
 from playwright.sync_api import Browser
 
-from tests.web.browser import Plant, chromium, stream, watched
+from tests.brokers import wait_until
+from tests.web.browser import Plant, chromium, watched
+
+SIZES = {
+    "overview": 620, "stream": 860, "alerts": 560, "alert": 900, "models": 560, "quiet": 640,
+}  # fmt: skip
+SPEED = 13
+"""Records a second of the demo."""
+FIRST, ENOUGH = 600, 1_200
+"""After so many records comes an alert that lasts, for the overview; the other views need some more."""
 
 PUMPS = [f"{site}/pump-{n}" for site in ("harbour", "north", "south") for n in range(1, 5)]
-FEATURES = [
-    {"name": "flow", "unit": "l/min"}, {"name": "pressure", "unit": "bar"}, {"name": "power", "unit": "kW"},
-    {"name": "vibration", "unit": "mm/s"}, {"name": "temperature", "unit": "°C"},
-]  # fmt: skip
-RECORDS = 700
-EVERY_S = 2.0
-SIZES = {"overview": 860, "stream": 850, "alerts": 560, "alert": 900, "models": 560, "quiet": 640}
+FEATURES = ("flow", "pressure", "power", "vibration", "temperature")
+RECORDS, EVERY_S = 700, 2.0
 
 
-def said(start: float, first: int, last: int) -> list[dict[str, Any]]:
-    """Return what the pumps say, by number: loads that come and go, and three faults."""
-    rng = np.random.default_rng(first)
-    rows = []
-    for i in range(first, last):
-        at = start + i * EVERY_S
-        for p, pump in enumerate(PUMPS):
-            load = np.sin(at / 150 + p) + 0.3 * np.sin(at / 23 + 2 * p)
-            usual = np.array([120, 5.2, 30, 2.1, 54]) + np.array([18, 0.5, 6, 0.2, 3]) * load
-            row = usual + np.array([18, 0.5, 6, 0.2, 3]) * 0.15 * rng.normal(size=5)
-            if pump == "north/pump-2" and 480 <= i < 520:  # was called bearing wear, see `main`
-                row[3] += 0.9
-            if pump == "harbour/pump-3" and i >= 640:  # it sucks air
-                row[1] -= min(0.03 * (i - 640), 2.0)
-            if pump == "south/pump-4" and i >= 680:  # it runs hot, and its bearing sings
-                row[3:] += [0.35, 1.8]
-            named = dict(zip([one["name"] for one in FEATURES], row.round(4).tolist(), strict=True))
-            rows.append({"ts": round(at, 3), "pump": pump} | named)
-    return rows
+class Demo:
+    """`kyori demo`, as it is typed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [Path(sys.executable).with_name("kyori"), "demo", "--speed", str(SPEED)],
+            env=os.environ | {"TMPDIR": str(folder)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._process.stderr is not None
+        line = next(line for line in self._process.stderr if line.startswith("page: "))
+        self.url, _, self._token = line.removeprefix("page: ").strip().partition("/#token=")
+        self._http = urllib3.PoolManager()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+    def get(self, path: str, **values: Any) -> Any:
+        """Ask the API."""
+        return self._http.request("GET", f"{self.url}/v1/{path}", fields=values).json()
+
+    def pipeline(self) -> Any:
+        """Ask how it stands with its one pipeline."""
+        return self.get("overview")["pipelines"][0]
+
+    def post(self, path: str, body: Any) -> None:
+        """Change something by the API."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = self._http.request("POST", f"{self.url}/v1/{path}", json=body, headers=headers)
+        assert answer.status == 200, answer.data
 
 
-def shoot(browser: Browser, plant: Live, name: str, place: str, folder: Path, **context: Any) -> None:
+class Pumps(Plant):
+    """Twelve pumps that have run for a while: one sucks air, another runs hot."""
+
+    def begin(self) -> None:
+        """Send what they have said until now."""
+        self.count, self._began = 0, time.time() - RECORDS * EVERY_S
+        self._chance = np.random.default_rng(0)
+        self.go_on(RECORDS)
+        self.arrived()
+
+    def go_on(self, n: int = 1) -> None:
+        """Send the next records of each."""
+        for _ in range(n):
+            self.send([self._said(p, pump) for p, pump in enumerate(PUMPS)])
+            self.count += 1
+
+    def _said(self, p: int, pump: str) -> dict[str, Any]:
+        at = self._began + self.count * EVERY_S
+        scale = np.array([18, 0.5, 6, 0.2, 3])
+        load = np.sin(at / 150 + p) + 0.3 * np.sin(at / 23 + 2 * p)
+        row = np.array([120, 5.2, 30, 2.1, 54]) + scale * (load + 0.15 * self._chance.normal(size=5))
+        if pump == "harbour/pump-3" and self.count >= 640:
+            row[1] -= min(0.03 * (self.count - 640), 2.0)
+        if pump == "south/pump-4" and self.count >= 680:
+            row[3:] += [0.35, 1.8]
+        return {"ts": round(at, 3), "pump": pump} | dict(zip(FEATURES, row.round(4).tolist(), strict=True))
+
+
+def reached(demo: Demo, records: int) -> bool:
+    """Return whether the demo has come so far."""
+    return bool(demo.pipeline()["records"] >= records)
+
+
+def views(demo: Demo) -> dict[str, str]:
+    """Wait until there is something to be seen, say what a person would say of it, and return the places."""
+    wait_until(lambda: reached(demo, ENOUGH), 300)
+    pipeline = demo.pipeline()["name"]
+    key = demo.get("streams", pipeline=pipeline)["streams"][0]["key"]
+    alerts = [one for one in demo.get("alerts", limit=200)["alerts"] if one["kind"] == "distance"]
+    demo.post("labels", {"alert": alerts[-1]["id"], "label": "real", "class": "disk full"})
+    demo.post("silences", {"keys": "omi-9", "for": "2h", "why": "it is being moved"})
+    return {
+        "alerts": "#/alerts", "models": "#/models", "quiet": "#/quiet",
+        "stream": f"#/stream?{urlencode({'pipeline': pipeline, 'key': key})}",
+        "alert": f"#/alert?{urlencode({'id': alerts[0]['id']})}",
+    }  # fmt: skip
+
+
+def shoot(browser: Browser, url: str, name: str, place: str, folder: Path, **context: Any) -> None:
     """Write the picture of one view, after some seconds of life; of a stream also its planes."""
-    with watched(browser, plant.url, **context) as one:
+    with watched(browser, url, **context) as one:
         page = one.open(place, ready=".pill.live")
-        for _ in range(8 if place == "#/" else 3):
-            plant.go_on()
-            page.wait_for_timeout(1000)
+        page.wait_for_timeout(1500)
         page.screenshot(path=folder / f"page-{name}.png", animations="disabled")
         if page.locator(".plane").count():
             planes = page.locator(".columns.even")
+            planes.scroll_into_view_if_needed()
+            page.wait_for_timeout(1500)  # what comes into view is drawn only then
             planes.screenshot(
                 path=folder / f"page-{name.replace('stream', 'planes')}.png", animations="disabled"
             )
 
 
-class Live(Plant):
-    """Pumps that have run for a while, and go on when told to."""
-
-    def begin(self) -> None:
-        """Send what they have said until now."""
-        self.count, self.began = RECORDS, time.time() - RECORDS * EVERY_S
-        self.send(said(self.began, 0, self.count))
-        self.arrived()
-
-    def go_on(self) -> None:
-        """Send the next record of each."""
-        self.send(said(self.began, self.count, self.count + 1))
-        self.count += 1
+def both(browser: Browser, demo: Demo, name: str, place: str, folder: Path) -> None:
+    """Write the pictures of one view of the demo, light and dark."""
+    for theme in ("light", "dark"):
+        seen = {"color_scheme": theme, "viewport": {"width": 1280, "height": SIZES[name]}}
+        shoot(browser, demo.url, f"{name}-{theme}", place, folder, **seen)
 
 
 def main(folder: Path) -> None:
     """Write all pictures."""
+    phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 1.5, "is_mobile": True}
     with tempfile.TemporaryDirectory() as place, chromium() as browser:
-        windows = {
-            "alert": {"quiet": [{"keys": "north/*", "cron": "0 2 * * 6", "for": "2h", "why": "cleaning"}]}
-        }
-        with Live(Path(place), FEATURES, settings=windows) as plant:
+        with Demo(Path(place)) as demo:
+            wait_until(
+                lambda: reached(demo, FIRST) and demo.get("overview")["pipelines"][0]["open_alerts"], 300
+            )
+            both(browser, demo, "overview", "#/", folder)
+            shoot(browser, demo.url, "phone", "#/", folder, color_scheme="light", **phone)
+            for name, where in views(demo).items():
+                both(browser, demo, name, where, folder)
+        with Pumps(Path(place), FEATURES) as plant:
             plant.begin()
-            alerts = plant.get("alerts", limit=200)["alerts"]
-            worn = next(one for one in alerts if one["key"] == "north/pump-2")
-            plant.post("labels", {"alert": worn["id"], "label": "real", "class": "bearing wear"})
-            plant.post("silences", {"keys": "south/*", "for": "2h", "why": "valves are being changed"})
-            still = [one for one in alerts if one["status"] != "closed"]
-            leak = next(one for one in still if one["key"] == "harbour/pump-3")
-            views = {
-                "overview": "#/", "stream": stream("harbour/pump-3"), "alerts": "#/alerts",
-                "models": "#/models",
-                "alert": f"#/alert?{urlencode({'id': leak['id']})}", "quiet": "#/quiet",
-            }  # fmt: skip
-            for name, where in views.items():
-                for theme in ("light", "dark"):
-                    size = {"width": 1280, "height": SIZES[name]}
-                    shoot(browser, plant, f"{name}-{theme}", where, folder, color_scheme=theme, viewport=size)
-            phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 1.5, "is_mobile": True}
-            shoot(browser, plant, "phone", "#/", folder, color_scheme="light", **phone)
+            seen = {"color_scheme": "light", "viewport": {"width": 1280, "height": 860}}
+            shoot(browser, plant.url, "many", "#/", folder, **seen)
 
 
 if __name__ == "__main__":

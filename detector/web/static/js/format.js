@@ -57,10 +57,11 @@ export function ago(time, now = Date.now() / 1000) {
   return past < 5 ? t("time.now") : t("time.ago", { x: duration(past) });
 }
 
-/** How long an alert has lasted: to now while it is open, by the stream's own times where those are old. */
+/** How long an alert has lasted; "" while it is open in a stream with old times, of which none is now. */
 export function lasted(alert, now) {
-  const live = alert.status !== "closed" && now - alert.time < 86400;
-  return duration(Math.max(0, (live ? now : alert.time) - alert.opened));
+  const open = alert.status !== "closed";
+  if (open && now - alert.time >= 86400) return "";
+  return duration(Math.max(0, (open ? now : alert.time) - alert.opened));
 }
 
 /** The reason of an alert without the stream's name, which stands beside it. */

@@ -1,7 +1,7 @@
 // Small parts that several views are made of.
 
 import { byId, h, icon, s, say } from "./dom.js";
-import { lasted, named, reason, times } from "./format.js";
+import { clock, lasted, named, reason, times } from "./format.js";
 import { Refused } from "./api.js";
 import { t } from "./text.js";
 import { NoToken } from "./token.js";
@@ -86,9 +86,10 @@ const bar = () =>
 
 /** One line about an alert, as a link to its view. */
 export function alertCard(alert, now) {
+  const how = lasted(alert, now);
   return h("a", { class: `card alert-card ${alert.severity}`, href: alertLink(alert.id) },
     h("span", { class: "alert-head" }, statusPill(alert), h("strong", { class: "key" }, named(alert.pipeline, alert.key)),
-      h("span", { class: "dim" }, t("alert.since", { x: lasted(alert, now) })),
+      h("span", { class: "dim" }, how ? t("alert.since", { x: how }) : t("alert.from", { time: clock(alert.opened) })),
       alert.known ? h("span", { class: "pill info" }, t("alert.like", { name: alert.known })) : null,
       alert.acked ? pill("dim", "person", t("alert.acked")) : null),
     h("span", { class: "alert-message" }, reason(alert)));

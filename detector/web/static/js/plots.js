@@ -4,39 +4,41 @@ import { s } from "./dom.js";
 import { number } from "./format.js";
 import { t } from "./text.js";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, EDGE] = [480, 340, 52, 36, 10];
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, EDGE] = [480, 340, 52, 36, 22, 10];
 
 function scaled(points) {
   const ends = [0, 1].map((axis) => {
     const values = points.map((point) => point[axis]).filter(Number.isFinite);
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    const room = (high - low || Math.abs(high) || 1) * 0.05;
+    const least = Math.max(Math.abs(low), Math.abs(high)) * 1e-6; // of what does not change only rounding is left
+    const room = high - low > least ? (high - low) * 0.05 : least || 0.05;
     return [low - room, high + room];
   });
   const [[x0, x1], [y0, y1]] = ends;
   return {
     ends,
     x: (x) => LEFT + ((x - x0) / (x1 - x0)) * (WIDTH - LEFT - EDGE),
-    y: (y) => HEIGHT - BOTTOM - ((y - y0) / (y1 - y0)) * (HEIGHT - BOTTOM - EDGE),
+    y: (y) => HEIGHT - BOTTOM - ((y - y0) / (y1 - y0)) * (HEIGHT - BOTTOM - TOP),
   };
 }
 
-/** About four round numbers between the ends. */
+/** About four round numbers between the ends, and how to write them so that they differ. */
 function ticks([low, high]) {
   const step = 10 ** Math.floor(Math.log10((high - low) / 3));
   const wide = [1, 2, 5, 10].map((times) => times * step).find((one) => (high - low) / one <= 5);
   const found = [];
   for (let x = Math.ceil(low / wide) * wide; x <= high; x += wide) found.push(Math.abs(x) < wide / 1e6 ? 0 : x);
-  return found;
+  const digits = Math.max(3, Math.ceil(Math.log10(Math.max(Math.abs(low), Math.abs(high)) / wide)) + 1);
+  return found.map((x) => [x, number(x, digits)]);
 }
 
 function axes(scale, names) {
   const [xs, ys] = scale.ends.map(ticks);
   return [
-    ...xs.map((x) => [s("line", { x1: scale.x(x), x2: scale.x(x), y1: EDGE, y2: HEIGHT - BOTTOM, class: "grid" }), s("text", { x: scale.x(x), y: HEIGHT - BOTTOM + 14, "text-anchor": "middle" }, number(x))]),
-    ...ys.map((y) => [s("line", { x1: LEFT, x2: WIDTH - EDGE, y1: scale.y(y), y2: scale.y(y), class: "grid" }), s("text", { x: LEFT - 6, y: scale.y(y) + 4, "text-anchor": "end" }, number(y))]),
+    ...xs.map(([x, text]) => [s("line", { x1: scale.x(x), x2: scale.x(x), y1: TOP, y2: HEIGHT - BOTTOM, class: "grid" }), s("text", { x: scale.x(x), y: HEIGHT - BOTTOM + 14, "text-anchor": "middle" }, text)]),
+    ...ys.map(([y, text]) => [s("line", { x1: LEFT, x2: WIDTH - EDGE, y1: scale.y(y), y2: scale.y(y), class: "grid" }), s("text", { x: LEFT - 6, y: scale.y(y) + 4, "text-anchor": "end" }, text)]),
     s("text", { x: WIDTH - EDGE, y: HEIGHT - 4, "text-anchor": "end", class: "axis-name" }, names[0]),
-    s("text", { x: 4, y: EDGE + 2, class: "axis-name halo" }, names[1]),
+    s("text", { x: 4, y: 12, class: "axis-name halo" }, names[1]),
   ];
 }
 

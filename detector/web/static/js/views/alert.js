@@ -49,6 +49,7 @@ export function sentence(alert) {
 
 function headed(head, alert, again) {
   const open = alert.status !== "closed";
+  const how = lasted(alert, now());
   const ack = h("button", { type: "button", class: "plain", id: "ack", onclick: () => doing(ack, async () => {
     await send("POST", `alerts/${encodeURIComponent(alert.id)}/${alert.acked ? "unack" : "ack"}`, alert.acked ? {} : { by: "page" });
     toast(alert.acked ? t("ack.taken_back") : t("ack.done"));
@@ -61,7 +62,7 @@ function headed(head, alert, again) {
         h("span", { class: "dim" }, t(`kind.${alert.kind}`)), labelPill(alert), alert.known ? h("span", { class: "pill info" }, t("alert.like", { name: alert.known })) : null,
         alert.acked ? pill("dim", "person", t("ack.by", { by: alert.acked.by || "–", time: clock(alert.acked.time) })) : null),
       h("h1", { tabindex: "-1", class: "sentence" }, sentence(alert)),
-      h("p", { class: "dim row wrap dots" }, h("span", {}, t(open ? "alert.open_since" : "alert.was", { time: clock(alert.opened), lasted: lasted(alert, now()) })),
+      h("p", { class: "dim row wrap dots" }, h("span", {}, t(open ? (how ? "alert.open_since" : "alert.open_from") : "alert.was", { time: clock(alert.opened), lasted: how })),
         h("span", {}, t("alert.level", { level: number(alert.level), score: number(alert.score), threshold: number(alert.threshold) })),
         alert.quiet ? h("span", {}, t("alert.quiet", { why: alert.quiet })) : null),
       open || alert.acked ? h("div", { class: "row" }, ack, h("span", { class: "hint" }, t("ack.hint"))) : null));

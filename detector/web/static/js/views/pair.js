@@ -9,9 +9,11 @@ import { t } from "../text.js";
 
 const AGAIN_MS = 5000;
 
-export function pairPart(place, features, signal) {
+export function pairPart(place, { features, values }, signal) {
   const options = features.map((one) => [one.name, one.name]);
-  const chosen = { x: features[0]?.name, y: features[1]?.name };
+  const moving = features.filter((_, i) => new Set(values[i]).size > 1); // what never changes makes no plane
+  const [x, y] = moving.length > 1 ? moving : features;
+  const chosen = { x: x?.name, y: y?.name };
   const plot = h("div", { class: "plot" });
   const said = h("p", { class: "hint" });
   const pick = (axis) => select(`pair-${axis}`, options, chosen[axis], (name) => { chosen[axis] = name; load(); }, t(`pair.${axis}`));

@@ -76,7 +76,7 @@ export async function show(view, params, signal) {
       h("section", { class: "card", "aria-labelledby": "shares-title" }, h("h2", { id: "shares-title" }, t("stream.shares")), h("p", { class: "hint" }, t("stream.shares.hint")), shares.element)),
     h("section", { class: "card", "aria-labelledby": "features-title" }, h("h2", { id: "features-title" }, t("stream.features")),
       legend(["line", t("legend.value")], ["expected", t("legend.expected")], ["band", t("legend.band")]), grid, toggle),
-    h("div", { class: "columns even stretched" }, pairPart(place, window.features, signal), embeddingPart(place, signal)), table.element);
+    h("div", { class: "columns even stretched" }, pairPart(place, window, signal), embeddingPart(place, signal)), table.element);
 
   const reload = async () => {
     try {
