@@ -20,9 +20,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from benchmarks.process import machine
 from connectors.sources.mqtt import MqttSource
 from detector.arrival import Arrival
+from detector.parts import Parts
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.settings import Pipeline as Settings
+from detector.standing import Standing
 from detector.store import Store
 from detector.worker import Worker
 from tests.brokers import HINT, MOSQUITTO, Broker, wait_until
@@ -61,7 +63,9 @@ def measure(messages: int, per_second: float) -> np.ndarray:
         source = Timed("in", options, pipeline.layout)
         source.done = []
         store = Store.open(Path(name) / "p.db", schema=pipeline.schema)
-        worker = Worker(pipeline, {"in": source}, store, [], Refused("p", None), Arrival())
+        around = Refused("p", None), Arrival(), Standing(pipeline, [])
+        parts = Parts(pipeline, {"in": source}, store, [], *around)
+        worker = Worker(parts)
         worker.open()
         worker.start()
         try:

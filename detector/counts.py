@@ -45,6 +45,11 @@ class Counts:
     missing: int = 0
     history: int = 0
 
+    @property
+    def modelled(self) -> int:
+        """Records that the models have come of."""
+        return self.scored + self.history
+
     def add(self, *, received: int, scored: int, rejected: int, redelivered: int, missing: int = 0) -> None:
         """Account for a batch."""
         self.received += received

@@ -22,12 +22,13 @@ from detector.heartbeat import Heartbeat
 from detector.history import history_of
 from detector.keeper import Keeper
 from detector.labelbook import FILE as LABELS
+from detector.parts import HISTORY, Observer, Parts
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.standing import Standing
 from detector.store import Store
 from detector.training import Models
-from detector.worker import HISTORY, Observer, Worker
+from detector.worker import Worker
 
 
 class Prepared:
@@ -105,10 +106,11 @@ class Prepared:
         name = self.pipeline.name
         store = Store.open(self._state / f"{name}.db", schema=self.pipeline.schema)
         worker = Worker(
-            self.pipeline, self._sources, store,
-            [self._courier(sink, store) for sink in self._sinks],
-            Refused(name, self._config.dead_letter), self._clock, self._history, self._keeper, self._feedback,
-            self._standing(), self._recent, self._heartbeat(), self._member,
+            Parts(
+                self.pipeline, self._sources, store, [self._courier(sink, store) for sink in self._sinks],
+                Refused(name, self._config.dead_letter), self._clock, self._standing(),
+                self._history, self._keeper, self._feedback, self._recent, self._heartbeat(), self._member,
+            )
         )  # fmt: skip
         worker.open()
         if self._fleet is not None and self._member is not None:

@@ -20,8 +20,10 @@ from benchmarks.speed.keys import LEARNED, batches, made
 from detector import codec
 from detector.arrival import Arrival
 from detector.contracts import Batch
+from detector.parts import Parts
 from detector.pipeline import Pipeline
 from detector.refused import Refused
+from detector.standing import Standing
 from detector.store import Store
 from detector.worker import Worker
 from detector.writer import Commit, Writer
@@ -182,7 +184,9 @@ def stall(pipeline: Pipeline, instead_s: float | None = None) -> tuple[float, fl
                 done.set()
 
         store.commit = timed  # type: ignore[assignment, method-assign]
-        worker = Worker(pipeline, {"in": feed}, store, [], Refused("p", None), Arrival())  # type: ignore[dict-item]
+        around = Refused("p", None), Arrival(), Standing(pipeline, [])
+        parts = Parts(pipeline, {"in": feed}, store, [], *around)
+        worker = Worker(parts)
         worker.open()
         worker.start()
         done.wait(60)

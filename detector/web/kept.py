@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from connectors.sinks.sqlite import SqliteOptions, SqliteSink
+from detector.parts import HISTORY
 from detector.pipeline import Pipeline
 from detector.web.archive import FILE, KEEP_S
 from detector.web.recent import Recent
-from detector.worker import HISTORY
 
 
 def history(state: Path) -> SqliteSink:

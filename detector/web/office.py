@@ -20,6 +20,7 @@ from detector.errors import KyoriError, MetricError, StateError
 from detector.features.vector import Vector
 from detector.labelbook import FILE as LABELS
 from detector.labelling import Labelling
+from detector.parts import HISTORY
 from detector.pipeline import Pipeline
 from detector.steering import Learning
 from detector.training import Models
@@ -31,7 +32,7 @@ from detector.web.said import Said, told
 from detector.web.streams import Streams
 from detector.web.windows import FILE as WINDOWS
 from detector.web.windows import Windows
-from detector.worker import HISTORY, Worker
+from detector.worker import Worker
 
 if TYPE_CHECKING:
     from detector.web.events import Broadcaster

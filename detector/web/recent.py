@@ -1,6 +1,6 @@
 """What has passed a pipeline lately, for whoever looks: the newest of each key, and the last records of all.
 
-The pipeline's own thread writes (`detector.worker.Observer`), a batch at a time and without a loop over
+The pipeline's own thread writes (`detector.parts.Observer`), a batch at a time and without a loop over
 records; any other thread reads, and gets copies. The memory is taken as records come, and bounded: of vectors
 of five values it holds the last 440,000.
 """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from detector import worker, writer
+from detector import pending, worker, writer
 from detector.cli import main
 
 if __name__ == "__main__":
-    worker._MOST_ROWS, writer._SMALL_BYTES = 50, -1
+    worker._MOST_ROWS = pending._MOST_GATHERED = 50
+    writer._SMALL_BYTES = -1
     main()

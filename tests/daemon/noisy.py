@@ -7,7 +7,7 @@ import structlog
 from detector.cli import main
 from detector.worker import Worker
 
-restore = Worker._restore
+restore = Worker._resume
 
 
 def _noisily(worker: Any) -> None:
@@ -17,5 +17,5 @@ def _noisily(worker: Any) -> None:
 
 
 if __name__ == "__main__":  # not when it is only looked into for doctests
-    Worker._restore = _noisily  # type: ignore[method-assign]
+    Worker._resume = _noisily  # type: ignore[method-assign]
     main()

@@ -18,7 +18,7 @@ def tell(worker: Worker) -> None:
         pipeline.silence("s1", "*", UNTIL, "new pump", "ann")
         for alert in pipeline.open_alerts.values():
             pipeline.ack(alert.id, "ann", 1.6e9)
-        worker._commit(always=True)
+        worker._pending.commit(always=True)
     _listen(worker)
 
 

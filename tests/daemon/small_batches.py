@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detector import dbfile, worker
+from detector import dbfile, pending, worker
 from detector.cli import main
 
 ROWS, PAGES = 60, 100
@@ -21,7 +21,8 @@ def small_batches(pages: int = PAGES) -> None:
         return connection
 
     dbfile.connect = small_wal
-    worker._MOST_ROWS, worker._COMMIT_WITHIN_S = ROWS, 0.0
+    worker._MOST_ROWS = pending._MOST_GATHERED = ROWS
+    pending._COMMIT_WITHIN_S = 0.0
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def test_a_sink_that_sleeps_costs_no_connection(tmp_path, broker, monkeypatch):
         wait_until(lambda: connected(daemon), 30)
         broker.publish(TOPIC, *payloads(X))
         daemon.wait_records(len(X), timeout_s=60)
-        source = daemon.daemon.workers["p"]._sources["in"]
+        source = daemon.daemon.workers["p"].parts.sources["in"]
         assert not awake.is_set()
         while not awake.is_set():
             assert connected(daemon)

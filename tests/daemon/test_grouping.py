@@ -17,9 +17,11 @@ from detector.arrival import Arrival
 from detector.contracts import Alert, Batch
 from detector.courier import Courier
 from detector.couriers import Couriers
+from detector.parts import Parts
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.settings import Pipeline as Settings
+from detector.standing import Standing
 from detector.store import Store
 from detector.worker import Worker
 from tests.brokers import wait_until
@@ -73,7 +75,9 @@ def run(folder: Path, pause_s: float, reads: int, *, finite: bool = False) -> li
     pipeline = Pipeline("p", Settings.model_validate({"record": {"features": ["value"]}}))
     feed, store = Feed(pause_s, finite=finite), Noting.open(folder / "p.db", schema=pipeline.schema)
     store.events = feed.events
-    worker = Worker(pipeline, {"in": feed}, store, [], Refused("p", None), Arrival())
+    around = Refused("p", None), Arrival(), Standing(pipeline, [])
+    parts = Parts(pipeline, {"in": feed}, store, [], *around)
+    worker = Worker(parts)
     worker.open()
     worker.start()
     try:

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from detector import worker, writer
+from detector import pending, worker, writer
 from detector.arrival import Arrival
 from detector.contracts import Batch
 from detector.errors import StateError
 from detector.ledger import Change
+from detector.parts import Parts
 from detector.pipeline import Pipeline
 from detector.refused import Refused
 from detector.settings import Pipeline as Settings
+from detector.standing import Standing
 from detector.store import Store
 from detector.worker import Worker
 from tests.brokers import wait_until
@@ -95,7 +97,8 @@ def working(folder: Path, feed: Feed, **settings: Any) -> Iterator[Worker]:
     record = {"features": FEATURES}
     made = Pipeline("p", Settings.model_validate({"key": "{k}", "record": record} | settings))
     store = Store.open(folder / "p.db", schema=made.schema)
-    one = Worker(made, {"in": feed}, store, [], Refused("p", None), Arrival())  # type: ignore[dict-item]
+    parts = Parts(made, {"in": feed}, store, [], Refused("p", None), Arrival(), Standing(made, []))  # type: ignore[dict-item]
+    one = Worker(parts)
     one.open()
     one.start()
     try:
@@ -134,7 +137,7 @@ def test_a_large_commit_does_not_hold_up_the_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool, count: int
 ) -> None:
     """And without a thread of its own it does: the measure sees what it is there for."""
-    monkeypatch.setattr(worker, "_COMMIT_WITHIN_S", 0.2)  # so that a commit is of most keys
+    monkeypatch.setattr(pending, "_COMMIT_WITHIN_S", 0.2)  # so that a commit is of most keys
     if not beside:
         monkeypatch.setattr(writer, "_SMALL_BYTES", 1 << 40)
     feed = Feed(batches(count))
@@ -212,8 +215,9 @@ def test_models_that_leave_the_memory_while_the_disk_is_slow_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "_SMALL_BYTES", -1)
-    monkeypatch.setattr(worker, "_COMMIT_WITHIN_S", 0.0)
+    monkeypatch.setattr(pending, "_COMMIT_WITHIN_S", 0.0)
     monkeypatch.setattr(worker, "_MOST_ROWS", ROWS)
+    monkeypatch.setattr(pending, "_MOST_GATHERED", ROWS)
     commit, most = Store.commit, [0]
     feed = Feed(batches(16))
     with working(tmp_path, feed, limits={"max_keys": ROWS}) as one:
@@ -243,7 +247,7 @@ def test_told_to_stop_while_a_commit_is_under_way(tmp_path: Path, monkeypatch: p
     feed = Feed(batches(500))
     with working(tmp_path, feed) as one:
         slow_disk(monkeypatch)
-        wait_until(lambda: one._writer.busy and feed.at > 20, 30)
+        wait_until(lambda: one._pending._writer.busy and feed.at > 20, 30)
         one.stop()
         one.join(30)
     assert stored(tmp_path)[0] == feed.at == len(feed.acknowledged) < 500

@@ -91,14 +91,14 @@ def test_what_is_dropped_is_counted_exactly_and_the_reading_goes_on(tmp_path: Pa
             wait_until(lambda upto=start + 49: len(lines(out)) == upto, 30)  # type: ignore[misc]
         warning = daemon.wait_for("alerts_dropped")
         assert list(warning["ever"]) == ["phone"]
-        assert daemon.daemon.workers["p"]._store.backlog() == 100
+        assert daemon.daemon.workers["p"].parts.store.backlog() == 100
     lost = assert_alerts_conserved(tmp_path / "state")
     assert (lost["phone"].dropped, lost["phone"].waiting) == (899, 100)
     broker.start()
     heard = Subscriber(broker.port, "alerts")
     with Inside(config) as daemon:
         wait_until(lambda: len(told(heard.payloads)) == 100, 60)
-        wait_until(lambda: daemon.daemon.workers["p"]._store.backlog() == 0)
+        wait_until(lambda: daemon.daemon.workers["p"].parts.store.backlog() == 0)
     heard.close()
     broker.kill()
     assert told(heard.payloads) == [*range(900, 1_000)]

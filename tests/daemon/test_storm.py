@@ -58,7 +58,7 @@ def test_a_storm_is_told_in_few_words_and_written_down_in_full(tmp_path: Path, b
         write_config(tmp_path, {"in": {"type": "file", "paths": ["in.csv"]}}, outputs, **SETTINGS)
     ) as daemon:
         daemon.wait_for("sources_ended", 120)
-        wait_until(lambda: daemon.daemon.workers["p"]._store.backlog() == 0, 60)
+        wait_until(lambda: daemon.daemon.workers["p"].parts.store.backlog() == 0, 60)
     heard.close()
     made = expected(records)
     assert lines(tmp_path / "out.jsonl") == [alert.to_json() for alert in made]

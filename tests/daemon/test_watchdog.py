@@ -113,7 +113,7 @@ def test_waiting_is_not_hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         daemon.wait_records(100)
         daemon.daemon._watchdog.limit = 0.5
         time.sleep(1.5)  # nothing comes
-        store = daemon.daemon.workers["p"]._store
+        store = daemon.daemon.workers["p"].parts.store
         commit, since = store.commit, time.monotonic()
 
         def full(**what: object) -> None:

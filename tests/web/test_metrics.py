@@ -147,7 +147,7 @@ def test_a_disk_that_hangs_holds_up_one_who_asks_and_not_all(one: Serving, monke
     from detector.web import metrics  # noqa: PLC0415
 
     monkeypatch.setattr(metrics, "_WAIT_S", 0.05)
-    store = one.inside.daemon.workers["p"]._store
+    store = one.inside.daemon.workers["p"].parts.store
     with store._lock:
         first = one.raw(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         wait_until(lambda: one.ask("/metrics").status == 503)

@@ -110,13 +110,13 @@ def test_open_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
 
 
 def test_not_ready_until_the_state_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    go, restore = threading.Event(), Worker._restore
+    go, restore = threading.Event(), Worker._resume
 
     def waiting(worker: Worker) -> None:
         assert go.wait(60)
         restore(worker)
 
-    monkeypatch.setattr(Worker, "_restore", waiting)
+    monkeypatch.setattr(Worker, "_resume", waiting)
     daemon = Daemon(load_config(configured(tmp_path, server={"listen": "127.0.0.1:0"})))
     running = threading.Thread(target=daemon.run)
     running.start()
