@@ -4,9 +4,33 @@ from __future__ import annotations
 
 import re
 import ssl
+from pathlib import Path
+
+from pydantic import Field, model_validator
 
 from connectors.keyfile import closed
-from connectors.mqtt.options import Tls
+from connectors.options import Options
+
+
+class Tls(Options):
+    """How the server proves who it is, and how we do. There is no way to skip the check."""
+
+    ca: Path | None = Field(
+        default=None,
+        description="PEM file of the authority that signed the server's certificate; default: the system's",
+    )
+    cert: Path | None = Field(
+        default=None, description="PEM file of our own certificate, if the server wants one"
+    )
+    key: Path | None = Field(
+        default=None, description="PEM file of our certificate's key, not encrypted, and closed to others"
+    )
+
+    @model_validator(mode="after")
+    def _pair(self) -> Tls:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("tls: cert and key belong together; give both or neither")
+        return self
 
 
 def context(tls: Tls | None) -> ssl.SSLContext:

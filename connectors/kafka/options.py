@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator, model_valida
 
 from connectors.extras import lacking
 from connectors.keyfile import closed
-from connectors.mqtt.options import Tls
 from connectors.options import Options, Precision, Size
+from connectors.tls import Tls
 
 _BROKER = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")

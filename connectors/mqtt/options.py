@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from connectors.options import Duration, Options
+from connectors.tls import Tls
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
-
-
-class Tls(Options):
-    """How the broker proves who it is, and how we do. There is no way to skip the check."""
-
-    ca: Path | None = Field(
-        default=None,
-        description="PEM file of the authority that signed the broker's certificate; default: the system's",
-    )
-    cert: Path | None = Field(
-        default=None, description="PEM file of our own certificate, if the broker wants one"
-    )
-    key: Path | None = Field(
-        default=None, description="PEM file of our certificate's key, not encrypted, and closed to others"
-    )
-
-    @model_validator(mode="after")
-    def _pair(self) -> Tls:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("tls: cert and key belong together; give both or neither")
-        return self
 
 
 class Connection(Options):

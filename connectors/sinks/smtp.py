@@ -22,11 +22,11 @@ import structlog
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from connectors import tls
-from connectors.mqtt.options import Tls
 from connectors.options import Duration
 from connectors.sinks.choice import Choice
 from connectors.sinks.refusals import Refusals
 from connectors.sinks.text import details, printable, shorten, title
+from connectors.tls import Tls
 from detector.contracts import Alert
 from detector.errors import SinkUnavailable
 

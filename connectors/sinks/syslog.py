@@ -20,10 +20,10 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from connectors import tls
-from connectors.mqtt.options import Tls
 from connectors.options import Duration
 from connectors.sinks.choice import Choice
 from connectors.sinks.text import moment, on_calendar, printable, rfc3339
+from connectors.tls import Tls
 from detector.contracts import Alert
 from detector.errors import SinkUnavailable
 

@@ -18,8 +18,8 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from connectors.decode import RowBuilder
 from connectors.extras import lacking
 from connectors.keyfile import closed
-from connectors.mqtt.options import Tls
 from connectors.options import Options
+from connectors.tls import Tls
 from detector.contracts import Batch, Layout
 from detector.errors import SourceError
 

@@ -8,10 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from connectors.mqtt.options import Tls
 from connectors.options import Duration
 from connectors.sinks.choice import Choice
-from connectors.tls import is_loopback
+from connectors.tls import Tls, is_loopback
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")

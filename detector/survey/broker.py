@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from connectors.mqtt.options import Connection, Tls
+from connectors.mqtt.options import Connection
+from connectors.tls import Tls
 from detector.config.secrets import fill
 from detector.errors import KyoriError
 from detector.survey.quoting import in_quotes, quoted

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from connectors.mqtt.client import LinkError, _tls
-from connectors.mqtt.options import Connection, Tls
+from connectors.mqtt.options import Connection
 from connectors.sinks.mqtt import MqttSink
+from connectors.tls import Tls
 from detector.errors import SinkUnavailable, SourceError
 from tests.brokers import OPENSSL, Broker, certificates, needs_mosquitto, sign_certificate, wait_until
 from tests.connectors.mqtt_help import connected, source
