@@ -11,6 +11,9 @@ from urllib.parse import quote
 import numpy as np
 
 from detector.contracts import Batch
+from detector.labels import stored as stored_classes
+from detector.labels.classes import Classes
+from detector.labels.heldout import held_out
 from detector.metric import archive
 from detector.pipeline import Pipeline
 from detector.settings import Pipeline as Settings
@@ -110,6 +113,27 @@ def test_a_metric_is_promoted_and_rolled_back(tmp_path: Path) -> None:
         assert "no version" in done(one, "/v1/models/promote", {"id": "nca-0123456789ab"}, 409)["error"]
         shares = got(one, f"/v1/streams/window?key={KEY}&records=5")["shares"]
         assert np.isclose(sum(shares), 1.0)
+
+
+def test_a_record_is_told_its_nearest_class(tmp_path: Path) -> None:
+    idle, run = normal(60), normal(60, seed=1) + np.array([0.0, 0.0, 30.0])
+    X, names = np.vstack([idle, run]), ["idle"] * 60 + ["run"] * 60
+    classes = Classes.fit(X, names, FEATURES)
+    files.write(tmp_path / "classes.npz", stored_classes.to_bytes(classes, held_out(X, names, FEATURES)))
+    with answering(tmp_path, detector={"classes": "classes.npz"}) as one:
+        asked = [
+            dict(zip(FEATURES, x, strict=True))
+            for x in (idle[0], run[0], run[0] + np.array([0.0, 0.0, 200.0]))
+        ]
+        found = done(one, "/v1/nearest", {"records": [*asked, {"a": "x"}], "key": PUMPS[0]})["results"]
+        assert [each["class"] for each in found] == ["idle", "run", "run", None]
+        assert [each["unknown"] for each in found] == [False, False, True, True]
+        truth = classes.nearest(np.array([list(each.values()) for each in asked]))
+        for each, distance, level in zip(found, truth.distance, truth.level, strict=False):
+            assert each["distances"] == dict(zip(classes.names, distance, strict=True))
+            assert each["levels"] == dict(zip(classes.names, level, strict=True))
+        assert found[0]["second"] == "run" and found[0]["margin"] > 0.0 and not found[0]["error"]
+        assert found[3]["error"] == "no usable number" and set(found[3]["levels"].values()) == {None}
 
 
 def test_labels_of_two_kinds_make_a_plane_by_lfda(tmp_path: Path) -> None:
