@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,6 +209,8 @@ class Measured:
         Average precision of faults of an unknown kind.
     false, found : float
         Share of the normal rows and of the anomalies above the threshold.
+    seconds : float
+        To learn the labels and to score the half held out: what each new label costs.
     """
 
     table: str
@@ -219,6 +222,7 @@ class Measured:
     novel: float
     false: float
     found: float
+    seconds: float
 
 
 def measure(tables: list[Series], seeds: int) -> dict[str, list[Measured]]:
@@ -230,12 +234,14 @@ def measure(tables: list[Series], seeds: int) -> dict[str, list[Measured]]:
             for k, one, other in problems(table, seed):
                 before = average_precision_score(one.y, one.score)
                 for name, decide in DECIDERS.items():
+                    start = time.perf_counter()
                     score = decide(one)
+                    seconds = time.perf_counter() - start
                     ap, auc = average_precision_score(one.y, score), roc_auc_score(one.y, score)
                     novel = average_precision_score(other.y, decide(other))
                     false, found = ((score >= one.threshold)[one.y == kind].mean() for kind in (False, True))
                     about = table.name, table.half, k
-                    out[name].append(Measured(*about, ap, auc, ap - before, novel, false, found))
+                    out[name].append(Measured(*about, ap, auc, ap - before, novel, false, found, seconds))
     return out
 
 
@@ -266,6 +272,9 @@ def report(measured: dict[str, list[Measured]]) -> None:
     for name, of in measured.items():
         above = f"{_mean(of, 'false'):<14.2%}{_mean(of, 'found'):.0%}" if name in ("none", "ours") else ""
         print(f"{name:<14}{_by_k(of, 'novel'):<20}{above}")
+    own = _mean(measured["ours"], "seconds")
+    print("\ntime to take the labels in and score the half held out, beside ours")
+    print(", ".join(f"{name} {_mean(of, 'seconds') / own:.2g}" for name, of in measured.items()))
     print("\nAP of each table at its largest k")
     print(f"{'table':<18}{'half':<6}{'k':<5}" + "".join(f"{name:>13}" for name in measured))
     for table, half in sorted({(one.table, one.half) for one in measured["none"]}):

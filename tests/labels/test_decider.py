@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 from detector.labels.decider import CLEARED, Decider
 
@@ -262,14 +259,3 @@ def test_a_level_that_nobody_knows_counts_as_one() -> None:
         for levels in ([1.0, 1.0], [np.nan, 0.0])
     )
     assert np.array_equal(known, unknown)
-
-
-def test_made_in_no_time_at_each_label() -> None:
-    world = World(40)
-    spent = []
-    with threadpool_limits(1):
-        for _ in range(5):
-            start = time.perf_counter()
-            world.decider(100, 100)
-            spent.append(time.perf_counter() - start)
-    assert min(spent) < 0.05
