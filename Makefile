@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+COMPILED := $(VENV)/compiled
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/ready
 FUZZ := .venv-fuzz
@@ -53,10 +54,15 @@ $(OLDEST_READY): requirements.lock pyproject.toml
 run: $(READY) ## watch kyori find faults in a real server's sensors, over MQTT
 	@$(BIN)/kyori demo
 
+# Else each worker of the tests compiles everything for itself, all at the same time.
+$(COMPILED): $(READY) $(shell find detector connectors/decode -name '*.py')
+	$(BIN)/python packaging/compile.py
+	@touch $@
+
 # Many tests wait for processes that they start, so there are more workers than cores of a small machine. What
 # is compiled is written down, whatever the environment says: hundreds of processes start anew.
 test: export PYTHONDONTWRITEBYTECODE =
-test: $(READY) ## run the tests (with a real mosquitto, where it is installed)
+test: $(COMPILED) ## run the tests (with a real mosquitto, where it is installed)
 	$(BIN)/python -m pytest -n $(or $(JOBS),4) --dist worksteal
 
 test-spark: $(READY) ## run the tests that start Spark, with two workers; needs Java 17
