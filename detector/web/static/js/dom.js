@@ -58,3 +58,9 @@ function drain() {
   waiting.clear();
   for (const work of works) work();
 }
+
+/** Do it again and again until the view is left, but not while nobody looks. */
+export function every(milliseconds, work, signal) {
+  const timer = setInterval(() => document.hidden || work(), milliseconds);
+  signal.addEventListener("abort", () => clearInterval(timer));
+}

@@ -1,7 +1,7 @@
 // All features in two dimensions: by the labels where there are some (LFDA), else by the variance (PCA).
 
 import { get } from "../api.js";
-import { h, say } from "../dom.js";
+import { every, h, say } from "../dom.js";
 import { choice, empty, failure } from "../parts.js";
 import { embeddingPlot } from "../plots.js";
 import { t } from "../text.js";
@@ -31,8 +31,7 @@ export function embeddingPart(place, signal) {
       if (!signal.aborted) plot.replaceChildren(failure(error));
     }
   }
-  const timer = setInterval(() => document.hidden || load(), AGAIN_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
+  every(AGAIN_MS, load, signal);
   load();
   return element;
 }

@@ -2,7 +2,7 @@
 // knows of no correlation would take in.
 
 import { get } from "../api.js";
-import { h, say } from "../dom.js";
+import { every, h, say } from "../dom.js";
 import { failure, legend, select } from "../parts.js";
 import { pairPlot } from "../plots.js";
 import { t } from "../text.js";
@@ -32,8 +32,7 @@ export function pairPart(place, { features, values }, signal) {
       if (!signal.aborted) plot.replaceChildren(failure(error));
     }
   }
-  const timer = setInterval(() => document.hidden || load(), AGAIN_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
+  every(AGAIN_MS, load, signal);
   load();
   return element;
 }

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { featureChart, scoreChart } from "../charts.js";
-import { frame, h, icon, say } from "../dom.js";
+import { every, frame, h, icon, say } from "../dom.js";
 import { ago, named, whole } from "../format.js";
 import { live } from "../live.js";
 import { alertCard, choice, legend, meter, pill, shareBars } from "../parts.js";
@@ -87,8 +87,7 @@ export async function show(view, params, signal) {
     }
   };
   view.addEventListener("shown", () => { built(); drawn(); }, { once: true });
-  const timer = setInterval(() => document.hidden || reload(), AGAIN_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
+  every(AGAIN_MS, reload, signal);
 
   live.on("records", (more) => {
     if (more.pipeline !== undefined && (more.pipeline !== pipeline || more.key !== key)) return;
