@@ -60,7 +60,7 @@ def connected(url: str | Broker, resume: bytes = b"", **more: Any) -> MqttSource
 
 
 def drain(
-    reading: MqttSource, records: int, timeout_s: float = 15.0, max_rows: int = 1000, *, ack: bool = True
+    reading: MqttSource, records: int, timeout_s: float = 60.0, max_rows: int = 1000, *, ack: bool = True
 ) -> list[Batch]:
     """Read until so many records came, used or rejected or skipped; acknowledge each batch."""
     batches: list[Batch] = []
