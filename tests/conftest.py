@@ -40,6 +40,8 @@ NEEDED = (
     "redis-server",
     "promtool",
     "chromium",
+    "zsh",
+    "fish",
 )
 """Without these, tests are skipped, with a hint."""
 

@@ -19,6 +19,17 @@ EXAMPLES = """\
 _ASKED = "_KYORI_COMPLETE"
 """Set by the script, when the shell wants to know how a line may go on."""
 
+_ZSH = (
+    "compdef _kyori_completion kyori",
+    """\
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _kyori_completion "$@"
+else
+  compdef _kyori_completion kyori
+fi""",
+)
+"""Zsh reads the file at the first tab. Typer's script then only says who completes, and that tab is lost."""
+
 
 class Shell(StrEnum):
     """For which there is a script."""
@@ -34,7 +45,8 @@ def completion(
     """Print the script with which a shell completes verbs and options of kyori."""
     from typer._completion_shared import get_completion_script  # noqa: PLC0415
 
-    say(get_completion_script(prog_name="kyori", complete_var=_ASKED, shell=shell.value))
+    script = get_completion_script(prog_name="kyori", complete_var=_ASKED, shell=shell.value)
+    say(script.replace(*_ZSH) if shell == Shell.zsh else script)
 
 
 def answer_shell() -> None:

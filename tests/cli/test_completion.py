@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +52,48 @@ def test_bash_completes(path: str, words: str, last: int, wanted: str) -> None:
     )  # fmt: skip
     assert wanted in done.stdout.split()
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish: apt-get install fish")
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [("kyori va", "validate"), ("kyori models ro", "rollback"), ("kyori run --wa", "--watch")],
+)
+def test_fish_completes(tmp_path: Path, path: str, line: str, wanted: str) -> None:
+    (tmp_path / "kyori.fish").write_text(script("fish"))
+    asked = f"source {tmp_path}/kyori.fish; complete -C '{line}'"
+    done = subprocess.run(
+        ["fish", "-N", "-c", asked], capture_output=True, text=True, check=True, timeout=60,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert wanted in done.stdout.split()
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh: apt-get install zsh")
+def test_zsh_completes_at_the_first_tab(tmp_path: Path, path: str) -> None:
+    (tmp_path / "_kyori").write_text(script("zsh"))
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(PATH=path, PYTHONPATH=str(ROOT), TERM="dumb", HOME=str(tmp_path))
+        os.execvp("zsh", ["zsh", "-f", "-i"])  # noqa: S606
+
+    def until(text: str) -> None:
+        said, end = "", time.monotonic() + 60
+        while text not in said:
+            assert select.select([terminal], [], [], end - time.monotonic())[0], said
+            said += os.read(terminal, 65536).decode()
+
+    try:
+        ready = f"fpath+={tmp_path}; autoload -Uz compinit; compinit -u -D; PS1=; echo rea''dy\n"
+        os.write(terminal, ready.encode())
+        until("ready\r\n")
+        os.write(terminal, b"kyori va\t")
+        until("kyori validate")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
 
 
 @pytest.mark.parametrize(
