@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { frame, h, icon, say } from "../dom.js";
-import { duration, number, whole } from "../format.js";
+import { clock, duration, number, whole } from "../format.js";
 import { live } from "../live.js";
 import { alertCard, pill, spark } from "../parts.js";
 import { now, onOverview, store } from "../store.js";
@@ -86,6 +86,9 @@ function shownVerdict(state, title, mark, notes, verdict) {
   notes.replaceChildren(...texts.map(([name, text], i) => h("li", { class: i ? "" : "dim" }, i ? icon(name) : null, text)));
 }
 
+/** How far the records are behind; of a stream with old times, which is replayed, where it is. */
+const behind = (lag) => (lag >= 86400 ? [t("pipeline.newest"), clock(now() - lag)] : [t("pipeline.lag"), duration(lag)]);
+
 /** A pipeline: what comes in, how fast, and what becomes of it. */
 function card() {
   const name = h("h3", {});
@@ -106,14 +109,14 @@ function card() {
       if (rates.length > 1) line.set(rates, 120);
       const rows = [
         [t("pipeline.records"), whole(pipeline.records)], [t("pipeline.keys"), whole(pipeline.keys)],
-        [t("pipeline.lag"), duration(pipeline.lag_s)], [t("pipeline.anomalies"), whole(pipeline.anomalies)],
+        behind(pipeline.lag_s), [t("pipeline.anomalies"), whole(pipeline.anomalies)],
         [t("pipeline.refused"), whole(pipeline.refused)], [t("pipeline.alerts"), whole(pipeline.alerts)],
       ];
       if (facts.children.length === 0) facts.append(...rows.map(([term]) => h("div", {}, h("dt", {}, term), h("dd", {}))));
-      rows.forEach(([, value], i) => say(facts.children[i].lastChild, value));
-      const now = JSON.stringify([pipeline.sources, pipeline.outputs, pipeline.learning, pipeline.ready]);
-      if (now === said) return;
-      said = now;
+      rows.forEach((words, i) => words.forEach((text, j) => say(facts.children[i].children[j], text)));
+      const is = JSON.stringify([pipeline.sources, pipeline.outputs, pipeline.learning, pipeline.ready]);
+      if (is === said) return;
+      said = is;
       state.replaceChildren(!pipeline.ready ? pill("warning", "waiting", t("pipeline.starting"))
         : pipeline.learning ? pill("ok", "ok", t("learning.on")) : pill("warning", "pause", t("learning.paused")));
       ends.replaceChildren(
