@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -87,6 +88,16 @@ class Pumps(Plant):
             self.send([self._said(p, pump) for p, pump in enumerate(PUMPS)])
             self.count += 1
 
+    def live(self) -> None:
+        """Go on by itself, until the end of this program."""
+
+        def going_on() -> None:
+            while True:
+                time.sleep(1)
+                self.go_on()
+
+        threading.Thread(target=going_on, daemon=True).start()
+
     def _said(self, p: int, pump: str) -> dict[str, Any]:
         at = self._began + self.count * EVERY_S
         scale = np.array([18, 0.5, 6, 0.2, 3])
@@ -120,10 +131,10 @@ def views(demo: Demo) -> dict[str, str]:
 
 
 def shoot(browser: Browser, url: str, name: str, place: str, folder: Path, **context: Any) -> None:
-    """Write the picture of one view, after some seconds of life; of a stream also its planes."""
+    """Write the picture of one view; of a stream also its planes."""
     with watched(browser, url, **context) as one:
         page = one.open(place, ready=".pill.live")
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(8000 if place == "#/" else 1500)  # what was lately is drawn as it comes
         page.screenshot(path=folder / f"page-{name}.png", animations="disabled")
         if page.locator(".plane").count():
             planes = page.locator(".columns.even")
@@ -155,6 +166,7 @@ def main(folder: Path) -> None:
                 both(browser, demo, name, where, folder)
         with Pumps(Path(place), FEATURES) as plant:
             plant.begin()
+            plant.live()
             seen = {"color_scheme": "light", "viewport": {"width": 1280, "height": 860}}
             shoot(browser, plant.url, "many", "#/", folder, **seen)
 
