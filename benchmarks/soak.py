@@ -7,8 +7,9 @@ odd samples do not move. What comes in the first five minutes (half of a run of 
 until then what is bounded fills up. The largest such memory is for the newest 1,000 alerts. Filling it
 would look like a leak: so there are faults every 10,000 records, and counting begins a minute after that.
 So would the memory of larger and larger bursts, which the interpreter keeps for the next one: after each
-restart comes what has waited, now a bit more, now less. Therefore the broker is away for longer the first
-time than ever after, and in the minutes that do not count it is restarted as often as in an hour.
+restart comes what has waited, now a bit more, now less. Therefore in the minutes that do not count the
+daemon is held (SIGSTOP) until the broker has more for it than it takes at once, again and again, and the
+broker is restarted as often as in an hour.
 
 In the end the conservation law is checked: each record was scored, rejected or recognised as a redelivery,
 and the models have counted the same.
@@ -22,6 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -41,7 +43,8 @@ from tests.daemon.conserved import assert_conserved
 MOST_MIB_AN_HOUR = 1.0
 _SAMPLE_S = 5.0
 _RECONNECT_S, _RECONNECT_FIRST_S = 60.0, 5.0
-_AWAY_S, _FIRST_AWAY_S = 1.0, 11.0
+_AWAY_S = 1.0
+_HOLD_EVERY_S, _HOLD_S = 40.0, 12.0
 _SETTLED_S = 300.0
 _COUNTS_FULLY_S = 900.0
 _FEATURES = ["flow", "pressure", "current", "vibration", "temperature"]
@@ -116,7 +119,7 @@ def watch(daemon: Daemon, broker: Broker, config: Path, seconds: float) -> list[
     samples: list[dict[str, float]] = []
     state = config.with_name("state")
     started = time.monotonic()
-    reconnect, away = started + _RECONNECT_FIRST_S, _FIRST_AWAY_S
+    reconnect, hold = started + _RECONNECT_FIRST_S, started + _HOLD_EVERY_S
     settled = started + min(_SETTLED_S, seconds / 2)
     while (now := time.monotonic()) - started < seconds:
         if daemon.process.poll() is not None:
@@ -128,9 +131,13 @@ def watch(daemon: Daemon, broker: Broker, config: Path, seconds: float) -> list[
         if now >= reconnect:
             reconnect = now + (_RECONNECT_FIRST_S if now < settled else _RECONNECT_S)
             broker.stop()
-            time.sleep(away)
+            time.sleep(_AWAY_S)
             broker.start()
-            away = _AWAY_S
+        if hold <= now < settled - _HOLD_EVERY_S:
+            hold = now + _HOLD_EVERY_S
+            daemon.process.send_signal(signal.SIGSTOP)
+            time.sleep(_HOLD_S)
+            daemon.process.send_signal(signal.SIGCONT)
         time.sleep(max(_SAMPLE_S - (time.monotonic() - now), 0))
     return samples
 

@@ -26,7 +26,7 @@ class Subscriber:
         self._client.connect("127.0.0.1", port)
         self._client.subscribe(topic, 1)
         self._client.loop_start()
-        assert ready.wait(10)
+        assert ready.wait(60)
 
     @property
     def payloads(self) -> list[str]:

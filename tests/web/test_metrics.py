@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,12 @@ def test_a_disk_that_hangs_holds_up_one_who_asks_and_not_all(one: Serving, monke
 
     monkeypatch.setattr(metrics, "_WAIT_S", 0.05)
     store = one.inside.daemon.workers["p"].parts.store
+    tallies, asked = store.tallies, threading.Event()
+    monkeypatch.setattr(store, "tallies", lambda: (asked.set(), tallies())[1])
     with store._lock:
         first = one.raw(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        wait_until(lambda: one.ask("/metrics").status == 503)
+        assert asked.wait(60)
+        assert one.ask("/metrics").status == 503
         assert one.ask("/readyz").status == 200
     assert b"200 OK" in first.recv(1000)
     first.close()
