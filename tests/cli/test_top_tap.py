@@ -61,7 +61,7 @@ class Tapping:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return self.process.wait(30)
 
 
 @pytest.fixture

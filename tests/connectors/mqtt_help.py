@@ -26,7 +26,7 @@ class Subscriber:
         self._client.connect("127.0.0.1", port)
         self._client.subscribe(topic, 1)
         self._client.loop_start()
-        assert ready.wait(60)
+        assert ready.wait(10)
 
     @property
     def payloads(self) -> list[str]:
@@ -60,7 +60,7 @@ def connected(url: str | Broker, resume: bytes = b"", **more: Any) -> MqttSource
 
 
 def drain(
-    reading: MqttSource, records: int, timeout_s: float = 60.0, max_rows: int = 1000, *, ack: bool = True
+    reading: MqttSource, records: int, timeout_s: float = 15.0, max_rows: int = 1000, *, ack: bool = True
 ) -> list[Batch]:
     """Read until so many records came, used or rejected or skipped; acknowledge each batch."""
     batches: list[Batch] = []

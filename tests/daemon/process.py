@@ -43,7 +43,7 @@ class Daemon:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(command, env=os.environ | environ, cwd=config.parent, **pipes)
 
-    def wait_for(self, event: str, timeout_s: float = 120.0) -> dict[str, Any]:
+    def wait_for(self, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
         """Read the log until this event, if it was not read yet; fail with the log when it does not come."""
         assert self.process.stderr is not None
         late = threading.Timer(timeout_s, self.process.kill)  # which ends the log, and so the reading
@@ -71,7 +71,7 @@ class Daemon:
         self.process.send_signal(signal.SIGTERM)
         return self.finish()
 
-    def finish(self, timeout_s: float = 120.0) -> tuple[str, str]:
+    def finish(self, timeout_s: float = 60.0) -> tuple[str, str]:
         """Wait for its end; return what it wrote to stdout and (the rest) to stderr."""
         return self.process.communicate(timeout=timeout_s)
 

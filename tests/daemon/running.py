@@ -104,7 +104,7 @@ class Process:
         self.finish()
         return time.monotonic() - start
 
-    def finish(self, timeout_s: float = 120.0) -> int:
+    def finish(self, timeout_s: float = 60.0) -> int:
         """Wait for its end; return its exit code."""
         code = self.process.wait(timeout_s)
         self._reader.join(10)
@@ -165,12 +165,12 @@ class Inside:
     def progress(self, name: str = "p") -> Progress:
         return self.daemon.workers[name].progress
 
-    def wait_records(self, n: int, name: str = "p", timeout_s: float = 60.0) -> None:
+    def wait_records(self, n: int, name: str = "p", timeout_s: float = 30.0) -> None:
         wait_until(lambda: self.progress(name).records >= n, timeout_s)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [line for line in list(self.log) if line["event"] == name]
 
-    def wait_for(self, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait_for(self, event: str, timeout_s: float = 30.0) -> dict[str, Any]:
         wait_until(lambda: self.events(event), timeout_s)
         return self.events(event)[0]

@@ -96,7 +96,7 @@ def test_alerts_wait_for_their_broker_and_arrive_in_order(tmp_path, broker):
         broker.publish(TOPIC, *payloads(X[:2_000]))
         daemon.wait_records(2_000, timeout_s=5)
         wait_until(
-            lambda: out.read_text().splitlines() == expected[: len(out.read_text().splitlines())] != [], 5
+            lambda: out.read_text().splitlines() == expected[: len(out.read_text().splitlines())] != [], 1
         )
         daemon.wait_for("mqtt_unreachable")
         assert daemon.stop() < 10
@@ -104,7 +104,7 @@ def test_alerts_wait_for_their_broker_and_arrive_in_order(tmp_path, broker):
         connected(daemon)
         broker.publish(TOPIC, *payloads(X)[2_000:])
         daemon.wait_records(1_000, timeout_s=5)
-        wait_until(lambda: out.read_text().splitlines() == expected, 5)
+        wait_until(lambda: out.read_text().splitlines() == expected, 1)
         far.start()
         try:
             far_heard = listen(far, "-C", str(len(expected)), "-W", "30")

@@ -199,7 +199,7 @@ class Watched:
         self.page.wait_for_selector(ready)
         return self.page
 
-    def until(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    def until(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
         """Wait for something that the page shows; the page goes on meanwhile."""
         end = time.monotonic() + timeout_s
         while not condition():

@@ -49,7 +49,7 @@ class Asker:
         self, path: str, method: str = "GET", body: Any = None, host: str | None = None, **headers: str
     ) -> Answer:
         """Send one request; `_` in the name of a header stands for `-`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.putrequest(method, path, skip_host=True)
             connection.putheader("Host", host if host is not None else f"127.0.0.1:{self.port}")
@@ -69,7 +69,7 @@ class Asker:
 
     def raw(self, said: bytes) -> socket.socket:
         """Return a connection over which this has been sent."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         connection.sendall(said)
         return connection
 

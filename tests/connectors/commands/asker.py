@@ -32,7 +32,7 @@ class Asker:
         self._client.connect("127.0.0.1", port)
         self._client.subscribe(topic, 1)
         self._client.loop_start()
-        assert ready.wait(60)
+        assert ready.wait(10)
 
     def send(
         self,

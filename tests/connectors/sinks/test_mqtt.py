@@ -117,7 +117,7 @@ def test_what_the_broker_has_of_a_portion_is_not_sent_again(broker: Broker) -> N
     """Some acknowledgements come in time, the others late: the next try sends none of them twice."""
     sink, listener = opened(broker, timeout="300ms"), Subscriber(broker.port, "kyori/#")
     some, late = alerts(*range(1, 9)), list[tuple[int, str]]()
-    assert sink._link is not None and sink._link.wait(60)
+    assert sink._link is not None and sink._link.wait(5)
     told, in_time = sink._on_published, iter(range(3))
 
     def published(mid: int, error: str) -> None:

@@ -31,7 +31,7 @@ def rows(batches: list[Batch]) -> list[tuple[str, float, float]]:
     ]
 
 
-def read_on(reading: MqttSource, records: int, timeout_s: float = 60.0) -> list[Batch]:
+def read_on(reading: MqttSource, records: int, timeout_s: float = 15.0) -> list[Batch]:
     """Read until so many records came; acknowledge each batch."""
     batches: list[Batch] = []
     end = time.monotonic() + timeout_s
