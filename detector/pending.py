@@ -23,7 +23,8 @@ from detector.progress import Progress
 from detector.writer import Commit, Writer
 
 _COMMIT_WITHIN_S = 0.05
-_LOOK_S = 0.2
+LOOK_S = 0.2
+"""How long anyone waits before looking again whether there is something to do."""
 _GLANCE_S = 0.005
 """How long reading may wait while a commit is under way: those who wait for that one are to hear of it."""
 _MOST_GATHERED = 10_000
@@ -89,7 +90,7 @@ class Pending:
         gathered.tokens.append((source, batch.token))
 
     def place(self, name: str, position: bytes) -> None:
-        """Gather how far something was read that is not to be told so."""
+        """Gather how far a file was read that needs no acknowledgement."""
         self._gathered.positions[name] = position
 
     def tell(self, alerts: Sequence[Alert]) -> None:
@@ -115,7 +116,7 @@ class Pending:
         if self._writer.busy:
             return _GLANCE_S
         if not self._gathered.positions:
-            return _LOOK_S
+            return LOOK_S
         return max(self._gathered.since + _COMMIT_WITHIN_S - time.monotonic(), 0.0)
 
     def full(self) -> bool:

@@ -20,7 +20,7 @@ from detector.counts import Counts
 from detector.couriers import Couriers
 from detector.errors import EndOfInput, StateError
 from detector.parts import FEEDBACK, Parts
-from detector.pending import Pending
+from detector.pending import LOOK_S, Pending
 from detector.progress import Progress
 from detector.questions import Questions
 from detector.resume import resume
@@ -32,7 +32,6 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _MOST_ROWS = 10_000
-_LOOK_S = 0.2
 _AWAY_S = 5.0
 """A longer time between two looks for silent keys was our own: a full disk, a sleeping machine."""
 
@@ -47,6 +46,8 @@ class Worker(threading.Thread):
 
     Attributes
     ----------
+    parts : Parts
+        The same.
     questions : Questions
         For what another thread wants of the pipeline.
     turns : int
@@ -150,7 +151,7 @@ class Worker(threading.Thread):
         """Wait; return early, with True, when told to stop."""
         end = time.monotonic() + seconds
         while not self._told_to_stop() and (left := end - time.monotonic()) > 0.0:
-            self._halt.wait(min(left, _LOOK_S))
+            self._halt.wait(min(left, LOOK_S))
         return self._halt.is_set()
 
     def open(self) -> None:
@@ -191,7 +192,7 @@ class Worker(threading.Thread):
                 self._tell(self.pipeline.end())
                 self._pending.commit(now=True)
                 log.info("sources_ended", pipeline=self.pipeline.name)
-            while not self._pause(_LOOK_S):
+            while not self._pause(LOOK_S):
                 self._couriers.check()
                 self._listen()
                 self.parts.standing.step()
@@ -255,7 +256,7 @@ class Worker(threading.Thread):
             self.parts.standing.step()
             if self._pending.full():
                 self._pending.commit(now=True)
-                self._pause(_LOOK_S)
+                self._pause(LOOK_S)
                 continue
             for name, source in list(live.items()):
                 self.turns += 1

@@ -81,7 +81,7 @@ def test_zsh_completes_at_the_first_tab(tmp_path: Path, path: str) -> None:
     def until(text: str) -> None:
         said, end = "", time.monotonic() + 60
         while text not in said:
-            assert select.select([terminal], [], [], end - time.monotonic())[0], said
+            assert select.select([terminal], [], [], max(end - time.monotonic(), 0.0))[0], said
             said += os.read(terminal, 65536).decode()
 
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from detector import worker
+from detector import pending, worker
 from detector.cli import main
 
 if __name__ == "__main__":
-    worker._MOST_ROWS = 50
+    worker._MOST_ROWS = pending._MOST_GATHERED = 50
     main()

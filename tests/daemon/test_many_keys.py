@@ -99,6 +99,7 @@ def test_memory_holds_max_keys_and_evictions_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("detector.worker._MOST_ROWS", 7)  # so that no batch has more keys
+    monkeypatch.setattr("detector.pending._MOST_GATHERED", 7)
     X, key = stream(60, 3_000)
     with Inside(config_of(tmp_path, X, key, max_keys=7)) as daemon:
         daemon.wait_for("sources_ended")
